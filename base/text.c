@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t edit_distance(const char *a, const char *b) /* Levenshtein, one row at a time */
+{
+    size_t row[64], n = strlen(b);
+    if (n >= 64)
+        return 64;
+    for (size_t j = 0; j <= n; j++)
+        row[j] = j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= n; j++) {
+            size_t swap = diagonal + (tolower(a[i - 1]) != tolower(b[j - 1])), best = row[j] + 1;
+            diagonal = row[j];
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = swap < best ? swap : best;
+        }
+    }
+    return row[n];
+}
+
+const char *ty_nearest(const char *word, const char *const *names, size_t n)
+{
+    const char *best = NULL;
+    size_t least = strlen(word) / 2 + 2; /* further away is no typing mistake */
+    for (size_t i = 0; i < n; i++) {
+        size_t d = edit_distance(word, names[i]);
+        if (strlen(word) > 2 && strstr(names[i], word))
+            d = 1;
+        if (d < least) {
+            least = d;
+            best = names[i];
+        }
+    }
+    return best;
+}
+
+/* The factor of a prefix, 0 when it is none. */
+static double prefix(char c)
+{
+    const char *at = c ? strchr("numkKMGTP", c) : NULL;
+    static const double factor[] = {1e-9, 1e-6, 1e-3, 1e3, 1e3, 1e6, 1e9, 1e12, 1e15};
+    return at ? factor[at - "numkKMGTP"] : 0;
+}
+
+ty_err ty_parse_quantity(const char *what, const char *text, const char *unit, double *value)
+{
+    const char *example = !strcmp(unit, "B/s") ? "10Gbps or 1.25GBps"
+                          : !strcmp(unit, "s") ? "20us"
+                          : !strcmp(unit, "f") ? "100Gf"
+                                               : "4k or 100M";
+    char *end;
+    double v = strtod(text, &end), scale = 1;
+    int good = end != text && isfinite(v) && v >= 0;
+    if (*end && prefix(*end) > 0) {
+        scale = prefix(*end);
+        end++;
+    }
+    if (!strcmp(unit, "B/s")) {
+        if (!strcmp(end, "bps"))
+            scale /= 8;
+        else
+            good = good && !strcmp(end, "Bps");
+    } else if (!strcmp(unit, "f")) {
+        good = good && (!strcmp(end, "f") || !strcmp(end, "flops"));
+    } else {
+        good = good && !strcmp(end, unit);
+    }
+    if (!good)
+        return ty_error(TY_EUSAGE, "%s: '%s' is not a quantity; write for example %s", what, text, example);
+    *value = v * scale;
+    return ty_ok();
+}
+
+ty_err ty_parse_count(const char *what, const char *text, long lo, long hi, long *value)
+{
+    char *end;
+    errno = 0;
+    long v = strtol(text, &end, 10);
+    if (end == text || *end || errno)
+        return ty_error(TY_EUSAGE, "%s: '%s' is not a whole number", what, text);
+    if (v < lo || v > hi)
+        return ty_error(TY_EUSAGE, "%s: %ld is out of range; use %ld to %ld", what, v, lo, hi);
+    *value = v;
+    return ty_ok();
+}
+
+/* One piece between commas: a number, a..b, or a..b*k. */
+static ty_err parse_range(const char *what, char *piece, long lo, long hi, long *list, size_t max, size_t *n)
+{
+    char *dots = strstr(piece, ".."), *star = strchr(piece, '*');
+    long a, b, k = 0;
+    if (dots)
+        *dots = 0;
+    if (star)
+        *star = 0;
+    TY_TRY(ty_parse_count(what, piece, lo, hi, &a));
+    b = a;
+    if (dots)
+        TY_TRY(ty_parse_count(what, dots + 2, lo, hi, &b));
+    if (star)
+        TY_TRY(ty_parse_count(what, star + 1, 2, 1000000, &k));
+    if (b < a || (k && (!dots || a == 0)))
+        return ty_error(TY_EUSAGE, "%s: a range goes up, as in 1..8 or 1..64*2", what);
+    for (long v = a; v <= b; v = k ? v * k : v + 1) {
+        if (*n == max)
+            return ty_error(TY_EUSAGE, "%s: more than %zu values", what, max);
+        list[(*n)++] = v;
+    }
+    return ty_ok();
+}
+
+ty_err ty_parse_counts(const char *what, const char *text, long lo, long hi, long *list, size_t max,
+                       size_t *n)
+{
+    char copy[512], *rest = copy, *piece;
+    *n = 0;
+    if (strlen(text) >= sizeof copy)
+        return ty_error(TY_EUSAGE, "%s: the list is too long", what);
+    memcpy(copy, text, strlen(text) + 1);
+    while ((piece = strsep(&rest, ",")))
+        TY_TRY(parse_range(what, piece, lo, hi, list, max, n));
+    return ty_ok();
+}
+
+char *ty_show(char *buf, size_t size, double value, const char *unit)
+{
+    static const char *const prefixes[] = {"n", "u", "m", "", "k", "M", "G", "T", "P"};
+    int p = 3;
+    double v = fabs(value);
+    while (v >= 999.5 && p < 8) {
+        v /= 1000;
+        p++;
+    }
+    while (v > 0 && v < 0.9995 && p > 0) {
+        v *= 1000;
+        p--;
+    }
+    int decimals = v >= 99.95 ? 0 : v >= 9.995 ? 1 : 2;
+    if (v == 0 || (!strcmp(unit, "B") && p == 3))
+        decimals = 0;
+    snprintf(buf, size, "%s%.*f %s%s", value < 0 ? "-" : "", decimals, v, v == 0 ? "" : prefixes[p], unit);
+    return buf;
+}
