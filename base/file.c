@@ -9,6 +9,19 @@
 
 enum { MAX_OPEN = 16 };
 static ty_file *volatile open_files[MAX_OPEN]; /* for ty_file_discard_all */
+static volatile pid_t owner;                   /* a forked child must not remove them */
+
+static void remember(ty_file *w)
+{
+    if (owner != getpid())
+        memset((void *)open_files, 0, sizeof open_files);
+    owner = getpid();
+    for (int i = 0; i < MAX_OPEN; i++)
+        if (!open_files[i]) {
+            open_files[i] = w;
+            break;
+        }
+}
 
 static void forget(ty_file *w)
 {
@@ -17,21 +30,33 @@ static void forget(ty_file *w)
             open_files[i] = NULL;
 }
 
+static ty_err cannot_write(const char *path, int why)
+{
+    return ty_error(TY_EUSAGE, "cannot write %.120s: %s; choose another place", path,
+                    strerror(why ? why : EIO));
+}
+
 ty_err ty_file_open(ty_file *w, const char *path)
 {
+    struct stat st;
     *w = (ty_file){.f = stdout};
-    snprintf(w->path, sizeof w->path, "%s", path);
+    if (strlen(path) >= sizeof w->path)
+        return cannot_write(path, ENAMETOOLONG);
+    memcpy(w->path, path, strlen(path) + 1);
     if (!strcmp(path, "-"))
         return ty_ok();
-    snprintf(w->temp, sizeof w->temp, "%s.%ld.tmp", path, (long)getpid());
-    w->f = fopen(w->temp, "w");
+    w->f = NULL;
+    if (*path == 0 || path[strlen(path) - 1] == '/')
+        return cannot_write(path, EISDIR);
+    if (lstat(path, &st) || S_ISREG(st.st_mode))
+        snprintf(w->temp, sizeof w->temp, "%s.%ld.tmp", path, (long)getpid());
+    else if (S_ISDIR(st.st_mode))
+        return cannot_write(path, EISDIR);
+    w->f = fopen(*w->temp ? w->temp : path, "w"); /* a rename would replace a device or a link */
     if (!w->f)
-        return ty_error(TY_EUSAGE, "cannot write %s: %s; choose another place", path, strerror(errno));
-    for (int i = 0; i < MAX_OPEN; i++)
-        if (!open_files[i]) {
-            open_files[i] = w;
-            break;
-        }
+        return cannot_write(path, errno);
+    if (*w->temp)
+        remember(w);
     return ty_ok();
 }
 
@@ -39,15 +64,21 @@ ty_err ty_file_commit(ty_file *w)
 {
     if (w->f == stdout)
         return fflush(stdout) ? ty_error(TY_EUSAGE, "cannot write to standard output") : ty_ok();
-    int bad = fflush(w->f) || ferror(w->f);
-    bad |= fclose(w->f) != 0;
-    forget(w);
-    if (bad || rename(w->temp, w->path)) {
-        int why = errno;
-        unlink(w->temp);
-        return ty_error(TY_EUSAGE, "cannot write %s: %s", w->path, strerror(why));
+    errno = 0;
+    int bad = fflush(w->f) || ferror(w->f), why = errno;
+    if (fclose(w->f)) {
+        bad = 1;
+        why = why ? why : errno;
     }
-    return ty_ok();
+    w->f = NULL;
+    forget(w);
+    if (!bad && *w->temp && rename(w->temp, w->path)) {
+        bad = 1;
+        why = errno;
+    }
+    if (bad && *w->temp)
+        unlink(w->temp);
+    return bad ? cannot_write(w->path, why) : ty_ok();
 }
 
 void ty_file_discard(ty_file *w)
@@ -55,13 +86,15 @@ void ty_file_discard(ty_file *w)
     if (w->f == stdout || !w->f)
         return;
     fclose(w->f);
+    w->f = NULL;
     forget(w);
-    unlink(w->temp);
+    if (*w->temp)
+        unlink(w->temp);
 }
 
 void ty_file_discard_all(void)
 {
-    for (int i = 0; i < MAX_OPEN; i++)
+    for (int i = 0; i < MAX_OPEN && owner == getpid(); i++)
         if (open_files[i])
             unlink(open_files[i]->temp);
 }

@@ -19,7 +19,8 @@ static size_t edit_distance(const char *a, const char *b) /* Levenshtein, one ro
         size_t diagonal = row[0];
         row[0] = i;
         for (size_t j = 1; j <= n; j++) {
-            size_t swap = diagonal + (tolower(a[i - 1]) != tolower(b[j - 1])), best = row[j] + 1;
+            int differ = tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]);
+            size_t swap = diagonal + (size_t)differ, best = row[j] + 1;
             diagonal = row[j];
             if (row[j - 1] + 1 < best)
                 best = row[j - 1] + 1;
@@ -32,7 +33,7 @@ static size_t edit_distance(const char *a, const char *b) /* Levenshtein, one ro
 const char *ty_nearest(const char *word, const char *const *names, size_t n)
 {
     const char *best = NULL;
-    size_t least = strlen(word) / 2 + 2; /* further away is no typing mistake */
+    size_t least = *word ? strlen(word) / 2 + 2 : 0; /* further away is no typing mistake */
     for (size_t i = 0; i < n; i++) {
         size_t d = edit_distance(word, names[i]);
         if (strlen(word) > 2 && strstr(names[i], word))
@@ -61,7 +62,7 @@ ty_err ty_parse_quantity(const char *what, const char *text, const char *unit, d
                                                : "4k or 100M";
     char *end;
     double v = strtod(text, &end), scale = 1;
-    int good = end != text && isfinite(v) && v >= 0;
+    int good = *text && strchr("0123456789.", *text) && end != text && !strpbrk(text, "xX");
     if (*end && prefix(*end) > 0) {
         scale = prefix(*end);
         end++;
@@ -76,8 +77,9 @@ ty_err ty_parse_quantity(const char *what, const char *text, const char *unit, d
     } else {
         good = good && !strcmp(end, unit);
     }
-    if (!good)
-        return ty_error(TY_EUSAGE, "%s: '%s' is not a quantity; write for example %s", what, text, example);
+    if (!good || !isfinite(v * scale))
+        return ty_error(TY_EUSAGE, "%s: '%.60s' is not a quantity; write for example %s", what,
+                        text, example);
     *value = v * scale;
     return ty_ok();
 }
@@ -88,7 +90,7 @@ ty_err ty_parse_count(const char *what, const char *text, long lo, long hi, long
     errno = 0;
     long v = strtol(text, &end, 10);
     if (end == text || *end || errno)
-        return ty_error(TY_EUSAGE, "%s: '%s' is not a whole number", what, text);
+        return ty_error(TY_EUSAGE, "%s: '%.60s' is not a whole number", what, text);
     if (v < lo || v > hi)
         return ty_error(TY_EUSAGE, "%s: %ld is out of range; use %ld to %ld", what, v, lo, hi);
     *value = v;
@@ -98,7 +100,7 @@ ty_err ty_parse_count(const char *what, const char *text, long lo, long hi, long
 /* One piece between commas: a number, a..b, or a..b*k. */
 static ty_err parse_range(const char *what, char *piece, long lo, long hi, long *list, size_t max, size_t *n)
 {
-    char *dots = strstr(piece, ".."), *star = strchr(piece, '*');
+    char *dots = strstr(piece, ".."), *star = dots ? strchr(dots, '*') : NULL;
     long a, b, k = 0;
     if (dots)
         *dots = 0;
@@ -110,14 +112,15 @@ static ty_err parse_range(const char *what, char *piece, long lo, long hi, long 
         TY_TRY(ty_parse_count(what, dots + 2, lo, hi, &b));
     if (star)
         TY_TRY(ty_parse_count(what, star + 1, 2, 1000000, &k));
-    if (b < a || (k && (!dots || a == 0)))
+    if (b < a || (k && a <= 0))
         return ty_error(TY_EUSAGE, "%s: a range goes up, as in 1..8 or 1..64*2", what);
-    for (long v = a; v <= b; v = k ? v * k : v + 1) {
+    for (long v = a;; v = k ? v * k : v + 1) {
         if (*n == max)
             return ty_error(TY_EUSAGE, "%s: more than %zu values", what, max);
         list[(*n)++] = v;
+        if (k ? v > b / k : v == b) /* asked before the step: it could overflow */
+            return ty_ok();
     }
-    return ty_ok();
 }
 
 ty_err ty_parse_counts(const char *what, const char *text, long lo, long hi, long *list, size_t max,
@@ -149,6 +152,8 @@ char *ty_show(char *buf, size_t size, double value, const char *unit)
     int decimals = v >= 99.95 ? 0 : v >= 9.995 ? 1 : 2;
     if (v == 0 || (!strcmp(unit, "B") && p == 3))
         decimals = 0;
-    snprintf(buf, size, "%s%.*f %s%s", value < 0 ? "-" : "", decimals, v, v == 0 ? "" : prefixes[p], unit);
+    const char *pre = v == 0 ? "" : prefixes[p];
+    snprintf(buf, size, "%s%.*f%s%s%s", value < 0 ? "-" : "", decimals, v, *pre || *unit ? " " : "",
+             pre, unit);
     return buf;
 }

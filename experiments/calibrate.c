@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+#include "experiments/calibrate.h"
+
+#include "base/text.h"
+#include "experiments/calibrate_step.h"
+#include "fabric/rank.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOST_ROUNDS = 400, LEAST_ROUNDS = 7, PING_SIZES = 8, POINTS = TY_CASES * TY_CALLS };
+
+/* Everything that is measured. Neighbours are the other ranks of the side-by-side rounds. */
+typedef struct session {
+    const ty_calibrate_options *o;
+    ty_machine *m;
+    int         rounds;
+    int         calls[TY_CASES];
+    ty_work     work[POINTS];                 /* [case * TY_CALLS + call] */
+    float     (*sample)[TY_WAYS][MOST_ROUNDS]; /* [POINTS] seconds */
+    pthread_barrier_t gate;
+    atomic_int  stop, end;
+} session;
+
+static void say(const session *s, const char *fmt, ...)
+{
+    va_list ap;
+    FILE *f = s->o->progress ? s->o->progress : stderr;
+    if (s->o->quiet)
+        return;
+    va_start(ap, fmt);
+    vfprintf(f, fmt, ap);
+    va_end(ap);
+    fputc('\n', f);
+    fflush(f);
+}
+
+/* ---- kernels ------------------------------------------------------------------------------------------- */
+
+/* The step before the timed one brings its operands to where a training run has them. */
+static void pass(session *s, ty_bench *b, ty_calibration_way way, int round)
+{
+    for (int c = 0; c < 3; c++) /* whatever ran before has left its data in the caches */
+        ty_bench_step(b, c);
+    for (int c = 0; c < TY_CASES; c++) {
+        ty_bench_step(b, c);
+        ty_bench_step(b, c);
+        s->calls[c] = b->calls;
+        for (int i = 0; i < b->calls; i++) {
+            s->work[c * TY_CALLS + i] = b->work[i];
+            if (round >= 0) /* the first pass warms up */
+                s->sample[c * TY_CALLS + i][way][round] = (float)b->seconds[i];
+        }
+    }
+}
+
+/* A neighbour takes the same steps over and over while rank 0 is being timed. */
+static void *neighbour(void *arg)
+{
+    session *s = arg;
+    ty_bench b;
+    ty_kernel_set_threads(1);
+    ty_bench_init(&b);
+    for (;;) {
+        pthread_barrier_wait(&s->gate);
+        if (s->end)
+            break;
+        for (int c = 0; !s->stop; c = (c + 1) % TY_CASES)
+            ty_bench_step(&b, c);
+        pthread_barrier_wait(&s->gate);
+    }
+    ty_bench_fini(&b);
+    return NULL;
+}
+
+static void beside(session *s, ty_bench *b, int round)
+{
+    s->stop = 0;
+    pthread_barrier_wait(&s->gate);
+    pass(s, b, TY_WAY_BESIDE, round);
+    s->stop = 1;
+    pthread_barrier_wait(&s->gate);
+}
+
+/* The threads of a parallel region spin for a while after it: let them go to sleep. */
+static void settle(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+}
+
+static void one_round(session *s, ty_bench *b, int round)
+{
+    ty_kernel_set_threads(1);
+    pass(s, b, TY_WAY_ONE, round);
+    if (s->m->cores < 2)
+        return;
+    beside(s, b, round);
+    ty_kernel_set_threads(s->m->cores);
+    pass(s, b, TY_WAY_THREADS, round);
+    ty_kernel_set_threads(1);
+    settle();
+}
+
+static void rounds(session *s, ty_bench *b, double until)
+{
+    const int want = s->o->repeat > 0 && s->o->repeat < MOST_ROUNDS ? s->o->repeat : MOST_ROUNDS;
+    one_round(s, b, -1);
+    for (s->rounds = 0; s->rounds < want; s->rounds++) {
+        if (s->o->repeat <= 0 && s->rounds >= LEAST_ROUNDS && ty_bench_now() >= until)
+            break;
+        one_round(s, b, s->rounds);
+    }
+}
+
+static void measure_kernels(session *s, double until)
+{
+    const int others = s->m->cores - 1;
+    pthread_t *thread = ty_zalloc((size_t)others + 1, sizeof *thread);
+    ty_bench b;
+    ty_bench_init(&b);
+    pthread_barrier_init(&s->gate, NULL, (unsigned)others + 1);
+    for (int i = 0; i < others; i++)
+        TY_CHECK(!pthread_create(&thread[i], NULL, neighbour, s), "cannot start a thread");
+    rounds(s, &b, until);
+    s->end = 1;
+    if (others > 0)
+        pthread_barrier_wait(&s->gate);
+    for (int i = 0; i < others; i++)
+        pthread_join(thread[i], NULL);
+    pthread_barrier_destroy(&s->gate);
+    ty_bench_fini(&b);
+    free(thread);
+}
+
+/* ---- samples -> points ------------------------------------------------------------------------------------ */
+
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* The faster half of the rounds of a way, by their whole time: in the others something else may have run. Moves the
+ * samples of these rounds to the front. */
+static size_t keep_faster_half(session *s, int way)
+{
+    float total[MOST_ROUNDS], sorted[MOST_ROUNDS];
+    size_t kept = 0;
+    for (int r = 0; r < s->rounds; r++) {
+        total[r] = 0;
+        for (int i = 0; i < POINTS; i++)
+            total[r] += s->sample[i][way][r];
+        sorted[r] = total[r];
+    }
+    qsort(sorted, (size_t)s->rounds, sizeof *sorted, by_value);
+    for (int r = 0; r < s->rounds; r++) {
+        if (total[r] > sorted[s->rounds / 2])
+            continue;
+        for (int i = 0; i < POINTS; i++)
+            s->sample[i][way][kept] = s->sample[i][way][r];
+        kept++;
+    }
+    return kept;
+}
+
+/* Mean of the samples, none counted as more than twice their median: times add up as means do, but one sample that met
+ * another program must not decide. Sorts v. */
+static double typical(float *v, size_t n, double *spread)
+{
+    double sum = 0;
+    qsort(v, n, sizeof *v, by_value);
+    double middle = (double)v[n / 2];
+    for (size_t i = 0; i < n; i++)
+        sum += (double)v[i] < 2 * middle ? (double)v[i] : 2 * middle;
+    *spread = ((double)v[3 * n / 4] - (double)v[n / 4]) / middle;
+    return sum / (double)n;
+}
+
+/* Points p[POINTS]; returns how many. */
+static size_t summarise(session *s, ty_calibration_point *p)
+{
+    size_t n = 0, kept[TY_WAYS];
+    const int ways = s->m->cores > 1 ? TY_WAYS : 1;
+    for (int way = 0; way < ways; way++)
+        kept[way] = keep_faster_half(s, way);
+    for (int i = 0; i < POINTS; i++) {
+        if (i % TY_CALLS >= s->calls[i / TY_CALLS])
+            continue;
+        p[n] = (ty_calibration_point){.step = i / TY_CALLS, .work = s->work[i]};
+        for (int way = 0; way < ways; way++)
+            p[n].seconds[way] = typical(s->sample[i][way], kept[way], &p[n].spread[way]);
+        n++;
+    }
+    return n;
+}
+
+static void write_csv(const session *s, const ty_calibration_point *p, size_t n)
+{
+    const int threads[TY_WAYS] = {1, s->m->cores, 1}, busy[TY_WAYS] = {1, 1, s->m->cores};
+    FILE *f = s->o->csv;
+    if (!f)
+        return;
+    fprintf(f, "class,m,n,k,flops,bytes,threads,busy,measured_s,predicted_s,error,spread\n");
+    for (size_t i = 0; i < n; i++)
+        for (int way = 0; way < TY_WAYS; way++) {
+            ty_work w = p[i].work;
+            double t = p[i].seconds[way], want = ty_machine_seconds(s->m, w, threads[way], busy[way]);
+            if (t > 0)
+                fprintf(f, "%s,%zu,%zu,%zu,%.9g,%.9g,%d,%d,%.9g,%.9g,%.9g,%.9g\n", ty_class_name(w.cls), w.m, w.n, w.k,
+                        w.flops, w.bytes, threads[way], busy[way], t, want, want / t - 1, p[i].spread[way]);
+        }
+}
+
+/* ---- the hand-off between two ranks ------------------------------------------------------------------------ */
+
+typedef struct pings {
+    int    rounds;
+    float *sample[PING_SIZES];
+    char  *buf[2];
+} pings;
+
+static const double ping_bytes[PING_SIZES] = {64, 1 << 10, 1 << 13, 1 << 15, 1 << 17, 1 << 19, 1 << 20, 1 << 21};
+
+static void ping_pong(ty_rank *r, void *arg)
+{
+    pings *p = arg;
+    char *buf = p->buf[r->id];
+    for (int round = -1; round < p->rounds; round++)
+        for (int i = 0; i < PING_SIZES; i++) {
+            const size_t bytes = (size_t)ping_bytes[i];
+            double begin = ty_now(r);
+            if (r->id == 0)
+                ty_send(r, 1, 0, buf, bytes);
+            ty_recv(r, 1 - r->id, 0, buf, bytes);
+            if (r->id == 1)
+                ty_send(r, 0, 0, buf, bytes);
+            if (r->id == 0 && round >= 0)
+                p->sample[i][round] = (float)((ty_now(r) - begin) / 2);
+        }
+}
+
+static ty_err measure_handoff(session *s, ty_calibration_report *report)
+{
+    const ty_job job = {.ranks = 2, .threads = 1, .busy = 2};
+    pings p = {.rounds = s->o->seconds < 20 ? 100 : 400};
+    double seconds[PING_SIZES], spread;
+    for (int i = 0; i < PING_SIZES; i++)
+        p.sample[i] = ty_zalloc((size_t)p.rounds, sizeof(float));
+    for (int i = 0; i < 2; i++)
+        p.buf[i] = memset(ty_alloc((size_t)ping_bytes[PING_SIZES - 1]), 1, (size_t)ping_bytes[PING_SIZES - 1]);
+    ty_err e = ty_fabric_threads.run(&job, ping_pong, &p);
+    for (int i = 0; i < PING_SIZES; i++) {
+        seconds[i] = typical(p.sample[i], (size_t)p.rounds, &spread);
+        free(p.sample[i]);
+    }
+    for (int i = 0; i < 2; i++)
+        free(p.buf[i]);
+    report->handoff = ty_calibration_fit_net(ping_bytes, seconds, PING_SIZES, &s->m->handoff);
+    return e;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------------------- */
+
+/* A disturbance only lowers a peak: the best of some short looks. */
+static double best_peak(int threads)
+{
+    double best = 0;
+    ty_kernel_set_threads(threads);
+    for (int i = 0; i < 6; i++)
+        best = fmax(best, ty_kernel_fma_peak(0.04));
+    ty_kernel_set_threads(1);
+    return best;
+}
+
+/* Half of the second-level cache: the other half holds what the calls before and after use. */
+static void measure_limits(session *s, ty_calibration_report *report)
+{
+    long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    s->m->near_bytes = cache > 0 ? (double)cache / 2 : 1 << 19;
+    s->m->peak_flops = best_peak(1);
+    report->all_peak = best_peak(s->m->cores);
+    settle();
+}
+
+static void set_date(ty_machine *m)
+{
+    time_t now = time(NULL);
+    struct tm utc;
+    gmtime_r(&now, &utc);
+    strftime(m->date, sizeof m->date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
+static ty_err run(session *s, ty_calibration_report *report, double begin)
+{
+    ty_calibration_point p[POINTS];
+    say(s, "calibrate: peak of one core and of all %d", s->m->cores);
+    measure_limits(s, report);
+    say(s, "calibrate: hand-off between two ranks");
+    TY_TRY(measure_handoff(s, report));
+    say(s, "calibrate: %d training steps, %.0f s", TY_CASES, s->o->seconds - (ty_bench_now() - begin));
+    measure_kernels(s, begin + s->o->seconds);
+    say(s, "calibrate: fit");
+    size_t n = summarise(s, p);
+    report->rounds = s->rounds;
+    report->seconds = ty_bench_now() - begin;
+    ty_err e = ty_calibration_fit(p, n, s->m, report);
+    write_csv(s, p, n);
+    return e;
+}
+
+ty_err ty_calibrate(const ty_calibrate_options *o, ty_machine *m, ty_calibration_report *report)
+{
+    ty_machine found = {0};
+    session *s = ty_zalloc(1, sizeof *s);
+    *report = (ty_calibration_report){0};
+    ty_machine_name_here(&found);
+    set_date(&found);
+    s->o = o;
+    s->m = &found;
+    s->sample = ty_zalloc(POINTS, sizeof *s->sample);
+    ty_err e = run(s, report, ty_bench_now());
+    if (e.code == TY_OK)
+        *m = found;
+    free(s->sample);
+    free(s);
+    return e;
+}
+
+/* ---- the table --------------------------------------------------------------------------------------------- */
+
+static void print_class(FILE *f, const ty_machine *m, const ty_calibration_report *report, ty_class c)
+{
+    const ty_rate *r = &m->rate[c];
+    char launch[32], flops[32], near[32], far[32], region[32], from[32];
+    ty_show(launch, sizeof launch, r->launch_s, "s");
+    ty_show(flops, sizeof flops, r->flops, "flop/s");
+    ty_show(near, sizeof near, r->bandwidth, "B/s");
+    ty_show(far, sizeof far, r->far_bandwidth, "B/s");
+    ty_show(region, sizeof region, r->thread_launch_s, "s");
+    ty_show(from, sizeof from, r->thread_from_s, "s");
+    fprintf(f, "%-8s %8s %13s %10s %10s %8s %8s %5.2f %5.2f %6.2f", ty_class_name(c), launch, r->flops > 0 ? flops : "-",
+            r->bandwidth > 0 ? near : "-", r->far_bandwidth > 0 ? far : "-", r->thread_from_s < 1 ? from : "-", region, r->thread_gain, r->memory_gain,
+            r->beside);
+    for (int way = 0; way < TY_WAYS; way++)
+        fprintf(f, "  %4.1f/%-4.0f", 100 * report->fit[c].median[way], 100 * report->fit[c].worst[way]);
+    fprintf(f, " %6d\n", report->fit[c].points);
+}
+
+void ty_calibration_print(FILE *f, const ty_machine *m, const ty_calibration_report *report)
+{
+    char a[32], b[32], c[32];
+    fprintf(f, "%s, %d cores: FMA peak %s a core, %s together (measured)\n", m->processor, m->cores,
+            ty_show(a, sizeof a, m->peak_flops, "flop/s"), ty_show(b, sizeof b, report->all_peak, "flop/s"));
+    fprintf(f, "hand-off between ranks: %s + bytes / (%s), median error %.0f %% (fitted)\n",
+            ty_show(a, sizeof a, m->handoff.alpha, "s"), ty_show(b, sizeof b, m->handoff.beta, "B/s"),
+            100 * report->handoff);
+    fprintf(f, "%.0f rounds in %s; quartiles of a call apart: %.0f %% one thread, %.0f %% all cores, %.0f %% side by side\n\n",
+            report->rounds, ty_show(c, sizeof c, report->seconds, "s"), 100 * report->spread[0], 100 * report->spread[1],
+            100 * report->spread[2]);
+    fprintf(f, "%-8s %8s %13s %10s %10s %8s %8s %5s %5s %6s  %s\n", "", "", "", "near", "far", "threads", "region", "flop", "byte", "",
+            "error %: median/worst");
+    fprintf(f, "%-8s %8s %13s %10s %10s %8s %8s %5s %5s %6s  %-9s  %-9s  %-9s %6s\n", "class", "launch", "rate", "bandwidth",
+            "bandwidth", "from", "launch", "gain", "gain", "beside", "1 thread", "threads", "beside", "points");
+    for (ty_class k = 0; k < TY_CLASSES; k++)
+        print_class(f, m, report, k);
+    fprintf(f, "%-8s %*s", "steps", 82, "");
+    for (int way = 0; way < TY_WAYS; way++)
+        fprintf(f, "  %4.1f/%-4.0f", 100 * report->step_median[way], 100 * report->step_worst[way]);
+    fputc('\n', f);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * machine_default - the machine model that a command uses when none is named: this user's calibration, or a quick one
+ * made now and kept.
+ */
+#include "experiments/calibrate.h"
+#include "experiments/child.h"
+#include "experiments/engine.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct outcome {
+    ty_machine            machine;
+    ty_calibration_report report;
+    ty_err                error;
+} outcome;
+
+static void calibrate_here(void *a, void *b)
+{
+    outcome *o = a;
+    o->error = ty_calibrate(b, &o->machine, &o->report);
+}
+
+ty_err ty_calibrate_in_child(const ty_calibrate_options *options, ty_machine *m, ty_calibration_report *report)
+{
+    outcome *o = ty_child_share(sizeof *o);
+    ty_calibrate_options copy = *options;
+    ty_err e = ty_child_run(calibrate_here, o, &copy, NULL, NULL, NULL);
+    if (!e.code)
+        e = o->error;
+    if (!e.code) {
+        *m = o->machine;
+        if (report)
+            *report = o->report;
+    }
+    ty_child_unshare(o, sizeof *o);
+    return e;
+}
+
+ty_err ty_machine_default(ty_machine *m, const char *path)
+{
+    char cache[1024];
+    if (path)
+        return ty_machine_load(m, path);
+    TY_TRY(ty_machine_cache_path(cache, sizeof cache));
+    if (access(cache, R_OK) == 0) {
+        ty_err e = ty_machine_load(m, cache);
+        if (!e.code && ty_machine_is_here(m))
+            return ty_ok();
+        fprintf(stderr, "trainyard: %s: calibrating again\n", e.code ? e.msg : "the calibration is of another machine");
+    }
+    fprintf(stderr, "trainyard: no calibration of this machine yet: a quick one, 10 s (kept in %s)\n", cache);
+    TY_TRY(ty_calibrate_in_child(&(ty_calibrate_options){.seconds = 10, .quiet = 1}, m, NULL));
+    ty_err e = ty_machine_save(m, cache);
+    if (e.code)
+        fprintf(stderr, "trainyard: the calibration is not kept: %s\n", e.msg);
+    return ty_ok();
+}

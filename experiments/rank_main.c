@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "experiments/rank_main.h"
+
+#include "fabric/trace.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct diary { /* of one rank */
+    double *end;  /* [steps] when each step ended, evaluation left out */
+    double *loss; /* [steps] this rank's share */
+} diary;
+
+/* ---- evaluation ------------------------------------------------------------------------------------- */
+
+/* Does this rank's model hold the whole network? */
+static int holds_all(const ty_worker *w)
+{
+    return w->place.role == TY_TRAIN && w->model.params.n == w->plan->problem->params;
+}
+
+/* Accuracy of the network as it is now, measured by rank 0 while the others wait; no part of any step. */
+static void evaluate(ty_worker *w, ty_course *c, long epoch)
+{
+    ty_worker_pause(w);
+    if (w->rank->id == 0 && holds_all(w)) {
+        c->accuracy[epoch] = ty_worker_accuracy(w, &w->model);
+    } else {
+        ty_model whole;
+        if (w->rank->id == 0)
+            ty_worker_evaluator(&whole, w->rank, w->plan);
+        ty_worker_gather(w, w->rank->id == 0 ? whole.params.data : NULL);
+        if (w->rank->id == 0) {
+            c->accuracy[epoch] = ty_worker_accuracy(w, &whole);
+            ty_model_fini(&whole);
+        }
+    }
+    ty_team all = w->world;
+    all.channel = TY_CHANNEL_RESULT;
+    ty_barrier_dissemination.run(&all, (ty_tensor){0});
+    ty_worker_resume(w);
+}
+
+static void gather_into(ty_worker *w, float *whole)
+{
+    ty_worker_pause(w);
+    ty_worker_gather(w, whole);
+    ty_worker_resume(w);
+}
+
+/* ---- the report ------------------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Mean of all steps but the first; median, p10 and p90 over some 50 windows of consecutive steps, each at least as long
+ * as the turn of the preprocessors. */
+static void time_steps(const ty_plan *p, const diary *l, ty_rank_report *out)
+{
+    long n = p->steps - 1, turn = p->preprocessors > 1 ? p->preprocessors : 1, size = (n + 49) / 50;
+    size = size < turn ? turn : size;
+    out->mean_s = n > 0 ? (l->end[n] - l->end[0]) / (double)n : l->end[0];
+    out->step_s = out->p10_s = out->p90_s = out->mean_s;
+    long windows = n / size;
+    if (windows < 3)
+        return;
+    double *w = ty_alloc((size_t)windows * sizeof *w);
+    for (long i = 0; i < windows; i++)
+        w[i] = (l->end[(i + 1) * size] - l->end[i * size]) / (double)size;
+    qsort(w, (size_t)windows, sizeof *w, by_value);
+    out->step_s = w[windows / 2];
+    out->p10_s = w[windows / 10];
+    out->p90_s = w[windows - 1 - windows / 10];
+    free(w);
+}
+
+static ty_rank_report make_report(ty_worker *w, const diary *l)
+{
+    ty_rank_report out = {.ledger = ty_ledger_read(w->rank), .log = w->rank->log};
+    ty_cost k = w->plan->strategy->cost(w->plan, w->rank->id);
+    time_steps(w->plan, l, &out);
+    out.closed_s = k.seconds;
+    out.closed_compute_s = k.compute_s;
+    out.closed_messages = k.messages;
+    out.closed_bytes = k.bytes;
+    out.closed_peak = k.peak_bytes;
+    out.events = w->rank->trace ? w->rank->trace->n : 0;
+    return out;
+}
+
+static void keep_events(ty_course *c, ty_rank_report *report, const ty_event *e)
+{
+    size_t n = report->events;
+    if (c->events + n > c->room)
+        n = c->room - c->events;
+    if (n)
+        memcpy(c->event + c->events, e, n * sizeof *e);
+    c->events += n;
+    report->events = n;
+}
+
+/* Rank 0 takes what rank `from` has to say. */
+static void take_report(ty_worker *w, ty_course *c, int from)
+{
+    const ty_plan *p = w->plan;
+    size_t steps = (size_t)p->steps, epochs = (size_t)c->epochs;
+    ty_rank_report *report = &c->report[from];
+    double *share = ty_alloc((steps + epochs + 1) * sizeof *share);
+    ty_recv(w->rank, from, TY_CHANNEL_RESULT, report, sizeof *report);
+    ty_recv(w->rank, from, TY_CHANNEL_RESULT, share, (steps + epochs) * sizeof *share);
+    for (size_t i = 0; i < steps; i++)
+        c->loss[i] += share[i];
+    for (size_t i = 0; i < epochs; i++)
+        c->accuracy[i] = share[steps + i] >= 0 ? share[steps + i] : c->accuracy[i];
+    free(share);
+    ty_event *e = ty_alloc(report->events * sizeof *e);
+    ty_recv(w->rank, from, TY_CHANNEL_RESULT, e, report->events * sizeof *e);
+    keep_events(c, report, e);
+    free(e);
+}
+
+static void send_report(ty_worker *w, const ty_course *c, ty_rank_report *report, const diary *l)
+{
+    size_t steps = (size_t)w->plan->steps, epochs = (size_t)c->epochs;
+    double *share = ty_alloc((steps + epochs + 1) * sizeof *share);
+    memcpy(share, l->loss, steps * sizeof *share);
+    for (size_t i = 0; i < epochs; i++)
+        share[steps + i] = (long)i < w->evaluations ? w->accuracy[i] : -1;
+    ty_send(w->rank, 0, TY_CHANNEL_RESULT, report, sizeof *report);
+    ty_send(w->rank, 0, TY_CHANNEL_RESULT, share, (steps + epochs) * sizeof *share);
+    ty_send(w->rank, 0, TY_CHANNEL_RESULT, w->rank->trace ? (void *)w->rank->trace->event : share,
+            report->events * sizeof(ty_event));
+    free(share);
+}
+
+static void collect(ty_worker *w, ty_course *c, const diary *l)
+{
+    ty_rank_report report = make_report(w, l);
+    w->rank->quiet++;
+    ty_trace_on(w->rank, 0);
+    if (w->rank->id > 0) {
+        send_report(w, c, &report, l);
+    } else {
+        for (long i = 0; i < w->plan->steps; i++)
+            c->loss[i] = l->loss[i];
+        for (long i = 0; i < c->epochs && i < w->evaluations; i++)
+            c->accuracy[i] = w->accuracy[i];
+        c->report[0] = report;
+        keep_events(c, &c->report[0], w->rank->trace ? w->rank->trace->event : NULL);
+        for (int i = 1; i < w->plan->workers; i++)
+            take_report(w, c, i);
+    }
+    w->rank->quiet--;
+}
+
+/* ---- the program ------------------------------------------------------------------------------------ */
+
+static void one_step(ty_worker *w, ty_course *c, diary *l, long s)
+{
+    ty_rank *r = w->rank;
+    double begin = ty_now(r);
+    ty_trace_on(r, s < c->trace_steps);
+    w->loss = 0;
+    w->plan->strategy->step(w, s);
+    ty_trace_close(r);
+    if (r->trace && r->trace->on)
+        ty_trace_add(r, (ty_event){begin, ty_now(r), TY_EV_STEP, 0, -1, 0, (int)s});
+    l->end[s] = ty_now(r) - w->excluded_s;
+    l->loss[s] = w->loss;
+    TY_CHECK(isfinite(w->loss), "the loss of step %ld is not a number: lower --rate", s);
+    if (c->progress && r->id == 0) {
+        c->progress[0] = (double)(s + 1) / (double)w->plan->steps;
+        c->progress[1] = w->loss;
+    }
+}
+
+void ty_rank_main(ty_rank *r, void *course)
+{
+    ty_course *c = course;
+    const ty_plan *p = c->plan;
+    ty_worker w;
+    ty_worker_init(&w, r, p);
+    size_t steps = (size_t)p->steps;
+    diary l = {ty_zalloc(steps, sizeof(double)), ty_zalloc(steps, sizeof(double))};
+    long epoch = (long)ty_loader_steps(&w.loader);
+
+    ty_worker_pause(&w); /* start together */
+    ty_barrier_dissemination.run(&w.world, (ty_tensor){0});
+    ty_worker_resume(&w);
+    ty_ledger_reset(r);
+    for (long s = 0; s < p->steps; s++) {
+        one_step(&w, c, &l, s);
+        if (s == 0)
+            ty_ledger_reset(r); /* the first step is warm-up */
+        if (s + 1 == TY_CHECK_STEPS && c->early)
+            gather_into(&w, r->id ? NULL : c->early);
+        if (c->evaluate && s % epoch == epoch - 1)
+            evaluate(&w, c, s / epoch);
+    }
+    collect(&w, c, &l);
+    if (c->params)
+        gather_into(&w, r->id ? NULL : c->params);
+    ty_worker_fini(&w);
+    free(l.end);
+    free(l.loss);
+}

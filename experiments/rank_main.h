@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * rank_main - the program of every rank of a run: steps, evaluation, and the report that rank 0 collects by messages,
+ * the same way on every fabric.
+ */
+#ifndef TY_EXPERIMENTS_RANK_MAIN_H
+#define TY_EXPERIMENTS_RANK_MAIN_H
+
+#include "experiments/result.h"
+#include "strategies/worker.h"
+
+enum { TY_CHECK_STEPS = 2 }; /* steps after which parameters are compared with serial's */
+
+/* Shared by the ranks of one process; rank 0 fills what is below. */
+typedef struct ty_course {
+    const ty_plan *plan;
+    int      evaluate;    /* measure accuracy after every epoch */
+    int      trace_steps;
+    /* filled by rank 0: */
+    double  *loss;        /* [steps] */
+    double  *accuracy;    /* [epochs], -1 where not measured */
+    long     epochs;
+    ty_rank_report *report; /* [workers] */
+    ty_event *event;      /* [room] */
+    size_t   events, room;
+    float   *early;       /* [params] after TY_CHECK_STEPS steps, or NULL */
+    float   *params;      /* [params] at the end, or NULL */
+    volatile double *progress; /* [2] fraction of steps done, newest loss of rank 0; or NULL */
+} ty_course;
+
+void ty_rank_main(ty_rank *r, void *course);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include "fabric/rank.h"
+
+#include "fabric/memory.h"
+#include "fabric/trace.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void ty_rank_init(ty_rank *r, int id, const ty_fabric_ops *ops, const ty_job *job)
+{
+    *r = (ty_rank){.id = id, .ops = ops, .job = job};
+    r->mem = ty_memory_account_new();
+    if (job->trace_steps > 0)
+        r->trace = ty_zalloc(1, sizeof *r->trace);
+}
+
+void ty_rank_lane_init(ty_rank *lane, ty_rank *parent)
+{
+    *lane = (ty_rank){.id = parent->id, .lane = parent->lane + 1, .ops = parent->ops, .job = parent->job};
+    lane->parent = parent;
+    lane->quiet = parent->quiet;
+    lane->mem = parent->mem;
+    lane->trace = parent->trace;
+}
+
+void ty_rank_fini(ty_rank *r)
+{
+    if (!r->parent) {
+        ty_memory_account_free(r->mem);
+        if (r->trace)
+            free(r->trace->event);
+        free(r->trace);
+    }
+    r->mem = NULL;
+    r->trace = NULL;
+}
+
+void ty_rank_describe_waits(char *buf, size_t size, ty_rank *const *ranks, int n)
+{
+    int shown = 0, left = 0;
+    size_t used = 0;
+    buf[0] = 0;
+    for (int i = 0; i < n; i++) {
+        const ty_waiting *w = &ranks[i]->waiting;
+        if (w->what == TY_DONE)
+            continue;
+        if (shown == 4 || used >= size) {
+            left++;
+            continue;
+        }
+        const char *comma = shown++ ? "; " : "";
+        if (w->what == TY_IN_RECV && w->peer == TY_ANY)
+            used += (size_t)snprintf(buf + used, size - used, "%srank %d waits for %zu B from any rank (channel %d)",
+                                     comma, ranks[i]->id, w->bytes, w->tag & 255);
+        else if (w->what == TY_IN_RECV || w->what == TY_IN_SEND)
+            used += (size_t)snprintf(buf + used, size - used, "%srank %d waits for %zu B %s rank %d (channel %d)",
+                                     comma, ranks[i]->id, w->bytes, w->what == TY_IN_RECV ? "from" : "to",
+                                     w->peer, w->tag & 255);
+        else
+            used += (size_t)snprintf(buf + used, size - used, "%srank %d %s", comma, ranks[i]->id,
+                                     w->what == TY_IN_JOIN ? "waits for its lane" : "is running");
+    }
+    if (left && used < size)
+        snprintf(buf + used, size - used, "; and %d more", left);
+}
+
+/* ---- messages --------------------------------------------------------------------------------------- */
+
+static void log_event(ty_rank *r, int op, int peer, int tag, size_t bytes) /* FNV-1a over the four words */
+{
+    const uint64_t word[] = {(uint64_t)op, (uint64_t)peer, (uint64_t)tag, bytes};
+    for (int i = 0; i < 4; i++)
+        r->log = (r->log ^ word[i]) * 0x100000001b3u;
+}
+
+ty_req *ty_isend(ty_rank *r, int dst, int tag, const void *buf, size_t bytes)
+{
+    TY_CHECK(dst >= 0 && dst < r->job->ranks && dst != r->id, "send to rank %d of %d", dst, r->job->ranks);
+    if (!r->quiet) {
+        r->ledger.messages++;
+        r->ledger.bytes += bytes;
+        log_event(r, 1, dst, tag, bytes);
+    }
+    return r->ops->isend(r, dst, tag, buf, bytes);
+}
+
+ty_req *ty_irecv(ty_rank *r, int src, int tag, void *buf, size_t bytes)
+{
+    TY_CHECK(src >= TY_ANY && src < r->job->ranks && src != r->id, "receive from rank %d of %d", src,
+             r->job->ranks);
+    TY_CHECK(src != TY_ANY || (tag & TY_TAG_INBOX), "a receive from any rank needs an inbox channel");
+    if (!r->quiet)
+        log_event(r, 2, src, tag, bytes);
+    return r->ops->irecv(r, src, tag, buf, bytes);
+}
+
+static double least(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static double positive(double a)
+{
+    return a > 0 ? a : 0;
+}
+
+/* Book [begin, end] as waiting until the message was sent, and as exposed communication from then on. What was
+ * on its way before `begin` was hidden: no longer than the network needs for the message. */
+static void book_wait(ty_rank *r, const ty_req *q, double begin, double end)
+{
+    double sent = q->send ? begin : q->sent_at, from = sent > begin ? least(sent, end) : begin;
+    const ty_net *net = &r->job->net;
+    double flight = net->beta > 0 ? net->alpha + (double)q->bytes / net->beta : 0;
+    r->idle_s += end - begin;
+    if (r->quiet)
+        return;
+    r->ledger.wait_s += from - begin;
+    r->ledger.comm_exposed_s += end - from;
+    if (!q->send)
+        r->ledger.comm_hidden_s += least(positive(begin - sent), positive(flight - (end - from)));
+    if (r->trace && from > begin)
+        ty_trace_add(r, (ty_event){begin, from, TY_EV_WAIT, r->lane, q->peer, 0, 0});
+    if (r->trace && end > from)
+        ty_trace_add(r, (ty_event){from, end, TY_EV_COMM, r->lane, q->peer, q->bytes, 0});
+}
+
+int ty_wait(ty_rank *r, ty_req *q)
+{
+    ty_req done;
+    ty_trace_close(r);
+    double begin = r->ops->now(r);
+    r->waiting = (ty_waiting){q->send ? TY_IN_SEND : TY_IN_RECV, q->peer, q->tag, q->bytes};
+    r->ops->wait(r, q, &done);
+    r->waiting.what = TY_RUNNING;
+    book_wait(r, &done, begin, r->ops->now(r));
+    return done.peer;
+}
+
+void ty_send(ty_rank *r, int dst, int tag, const void *buf, size_t bytes)
+{
+    ty_wait(r, ty_isend(r, dst, tag, buf, bytes));
+}
+
+void ty_recv(ty_rank *r, int src, int tag, void *buf, size_t bytes)
+{
+    ty_wait(r, ty_irecv(r, src, tag, buf, bytes));
+}
+
+/* ---- time, lanes, the end --------------------------------------------------------------------------- */
+
+double ty_now(ty_rank *r)
+{
+    return r->ops->now(r);
+}
+
+void ty_charge(ty_rank *r, double seconds)
+{
+    r->ops->charge(r, seconds);
+}
+
+ty_lane *ty_fork(ty_rank *r, ty_main fn, void *arg)
+{
+    ty_trace_close(r);
+    return r->ops->fork(r, fn, arg);
+}
+
+/* The lane communicated beside us while we did not wait for it: that part was hidden. */
+static void merge(ty_rank *r, const ty_ledger *lane, double blocked)
+{
+    double comm = lane->comm_exposed_s + lane->wait_s, hidden = positive(comm - blocked);
+    double share = comm > 0 ? hidden / comm : 0; /* of the lane's time that nobody waited for */
+    r->ledger.messages += lane->messages;
+    r->ledger.bytes += lane->bytes;
+    r->ledger.flops += lane->flops;
+    r->ledger.comm_hidden_s += lane->comm_hidden_s + share * lane->comm_exposed_s;
+    r->ledger.comm_exposed_s += least(blocked, comm) * (comm > 0 ? lane->comm_exposed_s / comm : 0);
+    r->ledger.wait_s += blocked - least(blocked, comm) * (comm > 0 ? lane->comm_exposed_s / comm : 0);
+}
+
+void ty_join(ty_rank *r, ty_lane *l)
+{
+    ty_ledger lane;
+    ty_trace_close(r);
+    double begin = r->ops->now(r);
+    r->waiting = (ty_waiting){.what = TY_IN_JOIN, .peer = -1};
+    r->ops->join(r, l, &lane);
+    r->waiting.what = TY_RUNNING;
+    double blocked = r->ops->now(r) - begin;
+    if (r->lane == 0) {
+        r->idle_s += blocked;
+        merge(r, &lane, blocked);
+        if (r->trace && blocked > 0)
+            ty_trace_add(r, (ty_event){begin, begin + blocked, TY_EV_COMM, 0, -1, 0, 0});
+        return;
+    }
+    r->ledger.messages += lane.messages; /* a lane that waits its turn hides nothing by waiting */
+    r->ledger.bytes += lane.bytes;
+    r->ledger.flops += lane.flops;
+    r->ledger.comm_exposed_s += lane.comm_exposed_s;
+    r->ledger.comm_hidden_s += lane.comm_hidden_s;
+    r->ledger.wait_s += lane.wait_s;
+}
+
+_Noreturn void ty_abort(ty_rank *r, int code)
+{
+    r->ops->abort(r, code);
+}
+
+void ty_ledger_reset(ty_rank *r)
+{
+    ty_ledger *l = &r->ledger;
+    *l = (ty_ledger){0};
+    r->log = 0xcbf29ce484222325u;
+    r->idle_s = 0;
+    r->since = r->ops->now(r);
+}
+
+ty_ledger ty_ledger_read(ty_rank *r)
+{
+    ty_ledger l = r->ledger;
+    l.compute_s = r->ops->now(r) - r->since - r->idle_s;
+    ty_memory_account_read(r->mem, &l);
+    return l;
+}

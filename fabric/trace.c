@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "fabric/trace.h"
+
+#include "kernels/work.h"
+
+#include <stdlib.h>
+
+void ty_trace_on(ty_rank *r, int on)
+{
+    if (!r->trace)
+        return;
+    if (!on)
+        ty_trace_close(r);
+    r->trace->on = on;
+}
+
+void ty_trace_add(ty_rank *r, ty_event e)
+{
+    ty_trace *t = r->trace;
+    if (!t || !t->on || r->lane > 0) /* lanes run beside: their times are in the ledger */
+        return;
+    if (t->n == t->room) {
+        t->room = t->room ? 2 * t->room : 256;
+        t->event = realloc(t->event, t->room * sizeof *t->event);
+        TY_CHECK(t->event, "out of memory for the trace");
+    }
+    t->event[t->n++] = e;
+}
+
+void ty_trace_open(ty_rank *r, int cls)
+{
+    if (!r->trace || !r->trace->on || r->lane > 0)
+        return;
+    ty_trace_close(r);
+    double now = r->ops->now(r);
+    r->trace->open = 1;
+    r->trace->current = (ty_event){now, now, TY_EV_COMPUTE, 0, -1, 0, cls};
+}
+
+void ty_trace_close(ty_rank *r)
+{
+    if (!r->trace || !r->trace->open || r->lane > 0)
+        return;
+    r->trace->open = 0;
+    r->trace->current.end = r->ops->now(r);
+    ty_trace_add(r, r->trace->current);
+}
+
+void ty_trace_write(FILE *f, int rank, const ty_event *e, size_t n, int *first)
+{
+    static const char *const kind[] = {"compute", "communication", "wait", "step"};
+    for (size_t i = 0; i < n; i++) {
+        const char *name = e[i].kind == TY_EV_COMPUTE ? ty_class_name((ty_class)e[i].name)
+                           : e[i].kind == TY_EV_COMM  ? "message"
+                                                      : kind[e[i].kind];
+        fprintf(f, "%s\n{\"name\":\"%s\",\"cat\":\"%s\",\"ph\":\"X\",\"pid\":0,\"tid\":%d,\"ts\":%.3f,\"dur\":%.3f",
+                *first ? "" : ",", name, kind[e[i].kind], rank, 1e6 * e[i].begin, 1e6 * (e[i].end - e[i].begin));
+        if (e[i].peer >= 0)
+            fprintf(f, ",\"args\":{\"peer\":%d,\"bytes\":%zu}", e[i].peer, e[i].bytes);
+        else if (e[i].kind == TY_EV_STEP)
+            fprintf(f, ",\"args\":{\"step\":%d}", e[i].name);
+        fputc('}', f);
+        *first = 0;
+    }
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * peak - the ruler: what the processor does when nothing but multiply-adds on registers is asked of it.
+ */
+#include "kernels/kernels.h"
+#include "kernels/threads.h"
+#include "kernels/vec.h"
+
+#include <time.h>
+
+enum { CHAINS = 12, ROUND = 20000 }; /* chains: more than latency (4 cycles) times units (2) */
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ROUND multiply-adds on each chain; the empty asm keeps every sum in a register of its own. */
+static void spin(void)
+{
+    ty_vec       sum[CHAINS];
+    const ty_vec a = (ty_vec){ 0 } + 0.999f, b = (ty_vec){ 0 } + 1e-3f;
+
+    for (int i = 0; i < CHAINS; i++)
+        sum[i] = b * (float)i;
+    for (int n = 0; n < ROUND; n++)
+#pragma GCC unroll 12
+        for (int i = 0; i < CHAINS; i++)
+            sum[i] = sum[i] * a + b;
+    for (int i = 0; i < CHAINS; i++)
+        __asm__ volatile("" ::"m"(sum[i]));
+}
+
+typedef struct ruler {
+    double seconds;
+    double rate[256]; /* [flop/s] of each thread */
+} ruler;
+
+static void measure(void *arg, size_t lo, size_t hi)
+{
+    ruler       *r = arg;
+    const double begin = now();
+    double       flops = 0, t;
+
+    do {
+        spin();
+        flops += 2.0 * TY_LANES * CHAINS * ROUND;
+        t = now() - begin;
+    } while (t < r->seconds);
+    for (size_t i = lo; i < hi; i++)
+        r->rate[i] = flops / t / (double)(hi - lo);
+}
+
+double ty_kernel_fma_peak(double seconds)
+{
+    ruler        r = { .seconds = seconds };
+    const int    team = ty_kernel_threads();
+    const size_t n = team < 256 ? (size_t)team : 256;
+    double       sum = 0;
+
+    ty_share(n, 1, measure, &r);
+    for (size_t i = 0; i < n; i++)
+        sum += r.rate[i];
+    return sum;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "machine/machine.h"
+
+#include <math.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { VECTOR = 16 }; /* floats of the widest vector, and of a cache line */
+
+const char *ty_origin_name(ty_origin o)
+{
+    static const char *const name[] = {"measured", "fitted", "datasheet", "assumed"};
+    return name[o];
+}
+
+/* A vector that is partly filled costs as much as a full one. */
+static double padded_flops(ty_work w)
+{
+    if (w.cls > TY_CLASS_GEMM_TN || w.n == 0)
+        return w.flops;
+    return w.flops * (double)((w.n + VECTOR - 1) / VECTOR * VECTOR) / (double)w.n;
+}
+
+static double far_bytes(const ty_machine *m, double bytes)
+{
+    if (bytes <= m->near_bytes)
+        return 0;
+    return bytes >= 2 * m->near_bytes ? bytes : bytes * (bytes / m->near_bytes - 1);
+}
+
+static double over(double amount, double rate)
+{
+    return rate > 0 ? amount / rate : 0;
+}
+
+/* How much slower a rank runs because `busy` ranks share the host; the measured state is one rank on every core. */
+static double slowdown(const ty_machine *m, const ty_rate *r, int busy)
+{
+    if (busy <= 1 || m->cores <= 1)
+        return 1;
+    double share = busy >= m->cores ? 1 : (double)(busy - 1) / (m->cores - 1);
+    return 1 + (r->beside - 1) * share;
+}
+
+double ty_machine_seconds(const ty_machine *m, ty_work w, int threads, int busy)
+{
+    const ty_rate *r = &m->rate[w.cls];
+    double far_bandwidth = r->far_bandwidth > 0 ? r->far_bandwidth : r->bandwidth;
+    double far = far_bytes(m, w.bytes), near = w.bytes - far;
+    double arithmetic = over(padded_flops(w), r->flops);
+    double traffic = over(near, r->bandwidth) + over(far, far_bandwidth);
+    double work = arithmetic + traffic;
+
+    if (threads > 1 && work >= r->thread_from_s) {
+        double doublings = log2(threads);
+        work = r->thread_launch_s + arithmetic * exp2(-doublings * r->thread_gain) +
+               traffic * exp2(-doublings * r->memory_gain);
+    }
+    return r->launch_s + work * slowdown(m, r, busy);
+}
+
+ty_err ty_machine_cache_path(char *path, unsigned long size)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    int n = -1;
+    if (cache && *cache == '/')
+        n = snprintf(path, size, "%s/trainyard/machine.yaml", cache);
+    else if (home && *home)
+        n = snprintf(path, size, "%s/.cache/trainyard/machine.yaml", home);
+    else
+        return ty_error(TY_EUSAGE, "no place for the calibration: set HOME or XDG_CACHE_HOME");
+    if (n < 0 || (unsigned long)n >= size)
+        return ty_error(TY_EUSAGE, "the path of the user's cache directory is too long");
+    return ty_ok();
+}
+
+/* "model name : X" of the first processor; its architecture's name is enough where there is none. */
+static void read_processor(char *name, size_t size)
+{
+    char line[256];
+    snprintf(name, size, "unknown");
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    while (f && fgets(line, sizeof line, f)) {
+        char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) || !colon)
+            continue;
+        colon[1 + strcspn(colon + 1, "\n")] = 0;
+        snprintf(name, size, "%.*s", (int)size - 1, colon + 1 + strspn(colon + 1, " \t"));
+        break;
+    }
+    if (f)
+        fclose(f);
+}
+
+void ty_machine_name_here(ty_machine *m)
+{
+    cpu_set_t set;
+    if (gethostname(m->host, sizeof m->host))
+        snprintf(m->host, sizeof m->host, "unknown");
+    m->host[sizeof m->host - 1] = 0;
+    read_processor(m->processor, sizeof m->processor);
+    m->cores = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
+    m->memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+}
+
+int ty_machine_is_here(const ty_machine *m)
+{
+    ty_machine here;
+    ty_machine_name_here(&here);
+    return m->cores == here.cores && !strcmp(m->host, here.host) &&
+           !strcmp(m->processor, here.processor);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "strategies/collectives/collective.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+const char *const ty_operation_name[TY_OPERATIONS] = {"allreduce", "reduce-scatter", "allgather",
+                                                      "broadcast", "gather",         "barrier"};
+
+const ty_collective *const ty_collectives[] = {
+    &ty_allreduce_ring, &ty_allreduce_recursive, &ty_allreduce_tree, &ty_reduce_scatter_ring,
+    &ty_allgather_ring, &ty_broadcast_binomial,  &ty_gather_linear,  &ty_barrier_dissemination,
+};
+const size_t ty_collectives_n = sizeof ty_collectives / sizeof *ty_collectives;
+
+double ty_costing_message(const ty_costing *c, size_t n)
+{
+    return c->net.alpha + (double)n * sizeof(float) / c->net.beta;
+}
+
+double ty_costing_work(const ty_costing *c, ty_work w)
+{
+    double s = c->machine ? ty_machine_seconds(c->machine, w, c->threads, c->busy) : 0;
+    return c->share > 1 ? s * c->share : s;
+}
+
+int ty_power_below(int p, int *log2)
+{
+    int power = 1, k = 0;
+    while (2 * power <= p) {
+        power *= 2;
+        k++;
+    }
+    if (log2)
+        *log2 = k;
+    return power;
+}
+
+/* The slowest member decides. */
+static double slowest(const ty_collective *a, const ty_costing *c, int P, size_t n)
+{
+    double most = 0;
+    for (int me = 0; me < P; me++) {
+        double s = a->cost(c, P, me, n).seconds;
+        most = s > most ? s : most;
+    }
+    return most;
+}
+
+ty_err ty_collective_find(ty_operation op, const char *name, const ty_costing *c, int P, size_t n,
+                          const ty_collective **found)
+{
+    const char *names[16] = {"auto"};
+    size_t known = 1;
+    double best = 0;
+    *found = NULL;
+    for (size_t i = 0; i < ty_collectives_n; i++) {
+        const ty_collective *a = ty_collectives[i];
+        if (a->op != op)
+            continue;
+        names[known++] = a->name;
+        if (!strcmp(name, a->name))
+            *found = a;
+        if (!strcmp(name, "auto")) {
+            double s = slowest(a, c, P, n);
+            if (!*found || s < best) {
+                *found = a;
+                best = s;
+            }
+        }
+    }
+    if (*found)
+        return ty_ok();
+    const char *near = ty_nearest(name, names, known);
+    return ty_error(TY_EUSAGE, "unknown %s '%s'; %s%s%s`trainyard list` shows them", ty_operation_name[op], name,
+                    near ? "did you mean '" : "", near ? near : "", near ? "'? " : "");
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * collective - operations of a team, one algorithm a file, each with its closed form.
+ * All work in place on x [n] fp32, the same n on every member; any n, any number of members. A root is member 0.
+ */
+#ifndef TY_STRATEGIES_COLLECTIVE_H
+#define TY_STRATEGIES_COLLECTIVE_H
+
+#include "fabric/op.h"
+#include "fabric/stream.h"
+#include "fabric/team.h"
+
+typedef enum ty_operation {
+    TY_ALLREDUCE,      /* x becomes the sum over all members                            */
+    TY_REDUCE_SCATTER, /* chunk `me` of x becomes its sum; the rest of x is undefined    */
+    TY_ALLGATHER,      /* chunk `me` of x is given; all chunks are known afterwards      */
+    TY_BROADCAST,      /* x of the root becomes everybody's                              */
+    TY_GATHER,         /* chunk `me` of x is given; the root knows all chunks afterwards */
+    TY_BARRIER,        /* nobody leaves before all have come; x is not used              */
+    TY_OPERATIONS
+} ty_operation;
+extern const char *const ty_operation_name[TY_OPERATIONS];
+
+/* What a closed form is computed from. */
+typedef struct ty_costing {
+    ty_net            net;     /* between two members */
+    const ty_machine *machine; /* NULL: computing takes no time */
+    int               threads, busy; /* OpenMP threads of a rank; ranks that compute on its host */
+    double            share;   /* > 1: so many times more threads than cores, each gets 1/share of one; else 1 or 0 */
+} ty_costing;
+
+/* One closed form: of one rank, for one step or one collective. */
+typedef struct ty_cost {
+    double seconds;   /* from start to end */
+    double compute_s; /* of them, computing */
+    double messages;  /* sent by this rank */
+    double bytes;     /* [B] sent by this rank */
+    double peak_bytes; /* [B] high-water mark of this rank's memory; of a collective: of its buffers */
+} ty_cost;
+
+double ty_costing_message(const ty_costing *c, size_t n); /* [s] alpha + n floats / beta */
+double ty_costing_work(const ty_costing *c, ty_work w);   /* [s] */
+
+typedef struct ty_collective {
+    ty_operation     op;
+    const char      *name, *summary, *source;
+    ty_collective_fn run;
+    /* Closed form for member me of P on x [n]. */
+    ty_cost (*cost)(const ty_costing *c, int P, int me, size_t n);
+} ty_collective;
+
+extern const ty_collective ty_allreduce_ring, ty_allreduce_recursive, ty_allreduce_tree,
+    ty_reduce_scatter_ring, ty_allgather_ring, ty_broadcast_binomial, ty_gather_linear,
+    ty_barrier_dissemination;
+extern const ty_collective *const ty_collectives[];
+extern const size_t               ty_collectives_n;
+
+/* The algorithm `name` of op; "auto" takes the cheapest by cost for P members and n elements.
+ * TY_EUSAGE with the names there are. */
+ty_err ty_collective_find(ty_operation op, const char *name, const ty_costing *c, int P, size_t n,
+                          const ty_collective **found);
+
+/* The largest power of two that is <= p, and its exponent. */
+int ty_power_below(int p, int *log2);
+
+#endif

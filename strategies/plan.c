@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernels/kernels.h"
+#include "strategies/strategy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- making a plan ---------------------------------------------------------------------------------- */
+
+ty_err ty_plan_axis(ty_plan *p, const char *axis)
+{
+    const struct {
+        const char *name;
+        int        *degree;
+    } axes[] = {{"dp", &p->dp}, {"tp", &p->tp}, {"pp", &p->pp}};
+    for (int i = 0; i < 3; i++) {
+        int mine = !strcmp(axes[i].name, axis);
+        if (*axes[i].degree && *axes[i].degree != (mine ? p->workers : 1))
+            return ty_error(TY_EUSAGE, "--%s %d: %s with %d workers needs --%s %d", axes[i].name, *axes[i].degree,
+                            p->strategy->name, p->workers, axes[i].name, mine ? p->workers : 1);
+        *axes[i].degree = mine ? p->workers : 1;
+    }
+    return ty_ok();
+}
+
+ty_err ty_plan_allreduce(ty_plan *p, int P, size_t n)
+{
+    return ty_collective_find(TY_ALLREDUCE, p->collective_name, &p->costing, P, n, &p->allreduce);
+}
+
+static ty_err check_common(const ty_plan_options *o)
+{
+    if (o->workers < 1)
+        return ty_error(TY_EUSAGE, "--workers %d: use 1 or more", o->workers);
+    if (o->batch < 1)
+        return ty_error(TY_EUSAGE, "--batch 0: use 1 or more");
+    if (o->batch > o->problem->data.train.n)
+        return ty_error(TY_EUSAGE, "--batch %zu: the training set has %u samples; use at most that", o->batch,
+                        o->problem->data.train.n);
+    if (o->micro_batches < 0 || (o->micro_batches > 0 && (size_t)o->micro_batches > o->batch))
+        return ty_error(TY_EUSAGE, "--micro-batches %d: use 1 to %zu, the batch", o->micro_batches, o->batch);
+    return ty_ok();
+}
+
+/* Number the grid: rank = (d * pp + p) * tp + t. */
+static void number_places(ty_plan *p)
+{
+    for (int r = 0; r < p->workers; r++)
+        p->place[r] = (ty_place){TY_TRAIN, r / (p->tp * p->pp), r % p->tp, r / p->tp % p->pp};
+}
+
+ty_err ty_plan_make(ty_plan *p, const ty_plan_options *o)
+{
+    TY_TRY(check_common(o));
+    *p = (ty_plan){.strategy = o->strategy, .problem = o->problem, .workers = o->workers, .dp = o->dp,
+                   .tp = o->tp, .pp = o->pp, .micro_batches = o->micro_batches, .batch = o->batch,
+                   .steps = o->steps, .seed = o->seed, .augment = o->augment, .costing = o->costing};
+    p->optimizer = (ty_optimizer){.kind = o->optimizer, .rate = o->rate, .momentum = o->momentum, .steps = o->steps};
+    p->collective_name = o->collective ? o->collective : "auto";
+    p->fill_steps = 1;
+    const ty_collective *known; /* a wrong name is wrong for every strategy */
+    TY_TRY(ty_collective_find(TY_ALLREDUCE, p->collective_name, &p->costing, 1, 0, &known));
+
+    p->place = ty_zalloc((size_t)p->workers, sizeof *p->place);
+    p->stage = ty_zalloc((size_t)p->workers + 2, sizeof *p->stage);
+    p->stage[1] = o->problem->blocks_n;
+    ty_err e = o->strategy->plan(p);
+    if (!e.code && !p->preprocessors)
+        number_places(p);
+    if (e.code)
+        ty_plan_free(p);
+    return e;
+}
+
+void ty_plan_free(ty_plan *p)
+{
+    free(p->place);
+    free(p->stage);
+    p->place = NULL;
+    p->stage = NULL;
+}
+
+/* ---- who holds what --------------------------------------------------------------------------------- */
+
+static int linear_blocks(const ty_problem *q)
+{
+    int n = 0;
+    for (int i = 0; i < q->blocks_n; i++)
+        n += q->blocks[i].ops == &ty_block_linear;
+    return n;
+}
+
+int ty_plan_split(const ty_plan *p, int linear)
+{
+    int paired = linear_blocks(p->problem) / 2 * 2; /* a last one without a partner stays whole */
+    if (p->tp == 1 || linear >= paired)
+        return 0;
+    return linear % 2 == 0 ? 1 : -1;
+}
+
+/* Column split windows the outputs, row split the inputs; the first of the team holds a row split's bias. */
+static ty_block window(const ty_plan *p, const ty_block *b, int split, int t)
+{
+    ty_span part = split > 0 ? ty_span_chunk(b->out, p->tp, t) : ty_span_chunk(b->in, p->tp, t);
+    if (b->ops == &ty_block_relu)
+        return split > 0 ? ty_block_window(b, part, part, 0) : *b;
+    return split > 0   ? ty_block_window(b, b->in, part, 1)
+           : split < 0 ? ty_block_window(b, part, b->out, t == 0)
+                       : *b;
+}
+
+int ty_plan_blocks(const ty_plan *p, int rank, ty_block *blocks)
+{
+    const ty_place *at = &p->place[rank];
+    int n = 0, linear = -1, split = 0;
+    for (int i = 0; i < p->problem->blocks_n; i++) {
+        const ty_block *b = &p->problem->blocks[i];
+        if (b->ops == &ty_block_linear)
+            split = ty_plan_split(p, ++linear);
+        if (i >= p->stage[at->p] && i < p->stage[at->p + 1])
+            blocks[n++] = window(p, b, split, at->t);
+    }
+    return n;
+}
+
+size_t ty_plan_rows(const ty_plan *p, int rank)
+{
+    return ty_chunk_size(p->batch, p->dp, p->place[rank].d);
+}
+
+/* ---- pieces of closed forms ------------------------------------------------------------------------- */
+
+double ty_plan_load_s(const ty_plan *p, size_t rows)
+{
+    const ty_images *im = &p->problem->data.train;
+    return rows ? ty_costing_work(&p->costing, ty_work_augment(rows, im->height, im->width, p->augment)) : 0;
+}
+
+static double sum(const ty_plan *p, const ty_work *work, int n)
+{
+    double s = 0;
+    for (int i = 0; i < n; i++)
+        s += ty_costing_work(&p->costing, work[i]);
+    return s;
+}
+
+double ty_blocks_forward_s(const ty_plan *p, const ty_block *b, int n, size_t rows)
+{
+    ty_work work[TY_BLOCK_WORKS];
+    double s = 0;
+    for (int i = 0; i < n; i++)
+        s += sum(p, work, b[i].ops->work_forward(&b[i], rows, work));
+    return s;
+}
+
+double ty_blocks_backward_s(const ty_plan *p, const ty_block *b, int n, size_t rows, int first)
+{
+    ty_work work[TY_BLOCK_WORKS];
+    double s = 0;
+    for (int i = 0; i < n; i++)
+        s += sum(p, work, b[i].ops->work_backward(&b[i], rows, i > 0 || !first, work));
+    return s;
+}
+
+double ty_plan_loss_s(const ty_plan *p, size_t rows)
+{
+    return ty_costing_work(&p->costing, ty_work_softmax_xent(rows, p->problem->classes));
+}
+
+size_t ty_blocks_params(const ty_block *b, int n)
+{
+    size_t total = 0;
+    for (int i = 0; i < n; i++)
+        total += b[i].ops->params(&b[i]);
+    return total;
+}
+
+double ty_plan_update_s(const ty_plan *p, const ty_block *b, int n)
+{
+    return ty_costing_work(&p->costing, ty_optimizer_work(p->optimizer.kind, ty_blocks_params(b, n)));
+}
+
+double ty_plan_zero_s(const ty_plan *p, const ty_block *b, int n)
+{
+    return ty_costing_work(&p->costing, ty_work_fill(ty_blocks_params(b, n)));
+}
+
+double ty_plan_bytes(const ty_plan *p, const ty_block *b, int n, size_t rows, int slots, int first, int last)
+{
+    size_t micro = ty_chunk_size(rows, slots, 0);
+    double bytes = ty_model_bytes(b, n, micro, slots, first, 1);
+    bytes += ty_optimizer_bytes(p->optimizer.kind, ty_blocks_params(b, n));
+    bytes += (double)((first ? rows * p->problem->features : 0) + (last ? rows : 0)) * sizeof(float);
+    return bytes;
+}

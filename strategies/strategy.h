@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * strategy - how training is spread over ranks. One file a strategy: plan() finds every user mistake before a rank
+ * starts and says who does what, step() is one training step of one rank, cost() is the closed form of it.
+ */
+#ifndef TY_STRATEGIES_STRATEGY_H
+#define TY_STRATEGIES_STRATEGY_H
+
+#include "fabric/team.h"
+#include "strategies/collectives/collective.h"
+#include "workloads/model.h"
+#include "workloads/optimizer.h"
+#include "workloads/workload.h"
+
+typedef struct ty_strategy ty_strategy;
+typedef struct ty_worker ty_worker;
+
+typedef enum ty_role { TY_TRAIN, TY_PREPROCESS, TY_EVALUATE } ty_role;
+
+/* What one rank does. */
+typedef struct ty_place {
+    ty_role role;
+    int     d, t, p; /* index in the grid dp x tp x pp */
+} ty_place;
+
+/* Who does what, and what a closed form needs. Filled by ty_plan_make; read-only while ranks run. */
+typedef struct ty_plan {
+    const ty_strategy *strategy;
+    const ty_problem  *problem;
+    int         workers, dp, tp, pp, micro_batches;
+    size_t      batch;      /* global */
+    long        steps;
+    uint64_t    seed;
+    int         augment;
+    ty_optimizer optimizer; /* kind and rates */
+    const char *collective_name;    /* as asked: "auto" or an algorithm */
+    const ty_collective *allreduce; /* as chosen; NULL: the strategy uses none */
+    ty_costing  costing;
+    ty_place   *place;      /* [workers] */
+    int        *stage;      /* [pp + 1] first block of each pipeline stage, then the number of blocks */
+    int         preprocessors; /* task pipeline: ranks 0 .. n-1 */
+    long        fill_steps; /* steps until the flow of work is steady */
+    ty_place    one;        /* place of the only rank, where there is one */
+} ty_plan;
+
+typedef enum ty_order { TY_FIXED, TY_ARRIVAL } ty_order;
+
+struct ty_strategy {
+    const char *name, *summary, *source;
+    ty_order    order;   /* fixed: the same sums in the same order on every fabric */
+    int         parameter_copies; /* 1: every rank that trains holds what its place says */
+    ty_err (*plan)(ty_plan *p); /* fills dp, tp, pp, place, stage, allreduce; TY_EUSAGE says what to change */
+    void (*step)(ty_worker *w, long step);
+    /* Closed form of one rank: mean seconds of a step over steps 1 .. steps-1 (the first is left out), its messages and
+     * bytes in one step, peak memory. */
+    ty_cost (*cost)(const ty_plan *p, int rank);
+};
+
+extern const ty_strategy ty_serial, ty_data_allreduce, ty_tensor_parallel, ty_pipeline_gpipe, ty_task_pipeline;
+extern const ty_strategy *const ty_strategies[];
+extern const size_t ty_strategies_n;
+
+/* TY_EUSAGE with the nearest name. */
+ty_err ty_strategy_find(const char *name, const ty_strategy **found);
+
+/* What the user asked for: 0 or NULL means the strategy's default. */
+typedef struct ty_plan_options {
+    const ty_strategy *strategy;
+    const ty_problem  *problem;
+    int         workers, dp, tp, pp, micro_batches;
+    size_t      batch;
+    long        steps;
+    uint64_t    seed;
+    int         augment;
+    ty_optimizer_kind optimizer;
+    double      rate, momentum;
+    const char *collective;
+    ty_costing  costing;
+} ty_plan_options;
+
+/* Check everything that a user can get wrong and fill *p; ty_plan_free it. */
+ty_err ty_plan_make(ty_plan *p, const ty_plan_options *o);
+void   ty_plan_free(ty_plan *p);
+
+/* Degrees dp x tp x pp must multiply to workers; only `axis` ("dp", "tp" or "pp") may differ from 1. Sets it to workers. */
+ty_err ty_plan_axis(ty_plan *p, const char *axis);
+/* Choose p->allreduce for teams of P and n elements. */
+ty_err ty_plan_allreduce(ty_plan *p, int P, size_t n);
+/* The blocks of a rank's place (stage range, windowed when tp > 1) into blocks[problem->blocks_n]; returns how many. */
+int ty_plan_blocks(const ty_plan *p, int rank, ty_block *blocks);
+/* Is linear block i of the network (counted over linear blocks) split by column (+1), by row (-1), or whole (0)? */
+int ty_plan_split(const ty_plan *p, int linear);
+/* Rows of rank's share of the batch, and of one of its micro-batches, in a full step. */
+size_t ty_plan_rows(const ty_plan *p, int rank);
+
+/* Closed-form pieces, on the machine of p->costing. */
+double ty_plan_load_s(const ty_plan *p, size_t rows);                 /* decode, normalise, augment */
+double ty_blocks_forward_s(const ty_plan *p, const ty_block *b, int n, size_t rows);
+double ty_blocks_backward_s(const ty_plan *p, const ty_block *b, int n, size_t rows, int first);
+double ty_plan_loss_s(const ty_plan *p, size_t rows);
+double ty_plan_update_s(const ty_plan *p, const ty_block *b, int n); /* optimizer step */
+double ty_plan_zero_s(const ty_plan *p, const ty_block *b, int n);   /* gradients to zero */
+size_t ty_blocks_params(const ty_block *b, int n);
+/* Memory of a training rank with these blocks: model, optimizer, input and labels. */
+double ty_plan_bytes(const ty_plan *p, const ty_block *b, int n, size_t rows, int slots, int first, int last);
+
+#endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include "strategies/worker.h"
+
+#include "fabric/memory.h"
+#include "fabric/trace.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEST_ROWS = 128 }; /* test samples that an evaluator takes at a time */
+
+/* ---- building --------------------------------------------------------------------------------------- */
+
+static void open_teams(ty_worker *w)
+{
+    const ty_plan *p = w->plan;
+    const ty_place *at = &w->place;
+    int grid = at->role == TY_TRAIN && !p->preprocessors, id = w->rank->id;
+    w->world = ty_team_new(w->rank, TY_CHANNEL_WORLD, 0, 1, p->workers);
+    if (!grid)
+        return;
+    w->data = ty_team_new(w->rank, TY_CHANNEL_DATA, at->p * p->tp + at->t, p->tp * p->pp, p->dp);
+    w->tensor = ty_team_new(w->rank, TY_CHANNEL_TENSOR, id - at->t, 1, p->tp);
+    w->pipe = ty_team_new(w->rank, TY_CHANNEL_PIPE, id - at->p * p->tp, p->tp, p->pp);
+}
+
+void ty_worker_evaluator(ty_model *m, ty_rank *r, const ty_plan *p)
+{
+    ty_model_init(m, r, p->problem->blocks, p->problem->blocks_n, TEST_ROWS, 1, 1, 0, p->seed);
+}
+
+static void trainer_init(ty_worker *w)
+{
+    const ty_plan *p = w->plan;
+    ty_block *blocks = ty_alloc((size_t)p->problem->blocks_n * sizeof *blocks);
+    int n = ty_plan_blocks(p, w->rank->id, blocks), slots = p->micro_batches > 1 ? p->micro_batches : 1;
+    int first = w->place.p == 0, last = w->place.p == p->pp - 1;
+    size_t rows = ty_plan_rows(p, w->rank->id), micro = ty_chunk_size(rows, slots, 0);
+
+    ty_model_init(&w->model, w->rank, blocks, n, micro, slots, first, 1, p->seed);
+    w->optimizer = p->optimizer;
+    ty_optimizer_init(&w->optimizer, w->rank, w->model.params.n);
+    w->x = ty_tensor_new(w->rank, TY_ACTIV, first ? rows : 0, p->problem->features);
+    w->labels = ty_tensor_new(w->rank, TY_ACTIV, 1, last ? rows : 0);
+    w->inbox = ty_zalloc((size_t)slots, sizeof *w->inbox);
+    for (int i = 0; i < slots; i++)
+        w->inbox[i] = ty_tensor_new(w->rank, TY_ACTIV, first ? 0 : micro, blocks[0].in.n);
+    free(blocks);
+}
+
+void ty_worker_init(ty_worker *w, ty_rank *r, const ty_plan *p)
+{
+    *w = (ty_worker){.rank = r, .plan = p, .place = p->place[r->id]};
+    open_teams(w);
+    ty_loader_init(&w->loader, &p->problem->data, p->seed, p->batch, p->augment);
+    w->accuracy = ty_zalloc((size_t)(p->steps / (long)ty_loader_steps(&w->loader)) + 2, sizeof *w->accuracy);
+    if (w->place.role == TY_TRAIN) {
+        trainer_init(w);
+    } else if (w->place.role == TY_EVALUATE) {
+        ty_worker_evaluator(&w->model, r, p);
+    } else {
+        w->x = ty_tensor_new(r, TY_ACTIV, p->batch, p->problem->features);
+        w->labels = ty_tensor_new(r, TY_ACTIV, 1, p->batch);
+    }
+}
+
+void ty_worker_fini(ty_worker *w)
+{
+    int slots = w->plan->micro_batches > 1 ? w->plan->micro_batches : 1;
+    ty_loader_free(&w->loader);
+    free(w->accuracy);
+    if (w->place.role != TY_PREPROCESS)
+        ty_model_fini(&w->model);
+    if (w->place.role == TY_EVALUATE)
+        return;
+    ty_drop(w->rank, w->x);
+    ty_drop(w->rank, w->labels);
+    if (w->place.role != TY_TRAIN)
+        return;
+    ty_optimizer_fini(&w->optimizer, w->rank);
+    for (int i = 0; i < slots; i++)
+        ty_drop(w->rank, w->inbox[i]);
+    free(w->inbox);
+}
+
+/* ---- what a step is made of ------------------------------------------------------------------------- */
+
+ty_tensor ty_worker_load(ty_worker *w, long step, size_t first, size_t rows)
+{
+    ty_tensor x = ty_rows(w->x, 0, w->x.rows ? rows : 0), labels = ty_slice(w->labels, 0, w->labels.n ? rows : 0);
+    ty_loader_train(&w->loader, w->rank, step, first, x, labels);
+    return x;
+}
+
+ty_tensor ty_worker_labels(ty_worker *w, size_t first, size_t rows)
+{
+    return ty_slice(w->labels, first, rows);
+}
+
+void ty_worker_gradients(ty_worker *w, long step, size_t first, size_t rows, size_t batch)
+{
+    ty_model *m = &w->model;
+    ty_model_zero(m);
+    ty_tensor x = ty_worker_load(w, step, first, rows);
+    ty_model_forward(m, 0, x);
+    ty_tensor dy = ty_model_loss(m, 0, ty_worker_labels(w, 0, rows), 1.0F / (float)batch, &w->loss);
+    ty_model_backward(m, 0, dy);
+}
+
+void ty_worker_update(ty_worker *w, long step)
+{
+    ty_optimizer_step(&w->optimizer, w->rank, w->model.params, w->model.grads, step);
+}
+
+/* ---- after a step ----------------------------------------------------------------------------------- */
+
+void ty_worker_pause(ty_worker *w)
+{
+    ty_rank *r = w->rank;
+    r->quiet++;
+    w->traced = r->trace && r->trace->on;
+    ty_trace_on(r, 0);
+    w->paused_at = ty_now(r);
+    w->paused_idle = r->idle_s;
+    ty_memory_account_read(r->mem, &w->paused_ledger);
+}
+
+void ty_worker_resume(ty_worker *w)
+{
+    ty_rank *r = w->rank;
+    double gone = ty_now(r) - w->paused_at;
+    r->quiet--;
+    ty_trace_on(r, w->traced);
+    r->idle_s = w->paused_idle + gone;
+    ty_memory_account_restore(r->mem, &w->paused_ledger);
+    w->excluded_s += gone;
+}
+
+double ty_worker_accuracy(ty_worker *w, ty_model *whole)
+{
+    const ty_problem *q = w->plan->problem;
+    size_t total = q->data.test.n, correct = 0, most = whole->room[0].rows;
+    ty_tensor x = ty_tensor_new(w->rank, TY_ACTIV, most, q->features);
+    ty_tensor labels = ty_tensor_new(w->rank, TY_ACTIV, 1, most);
+    for (size_t at = 0; at < total; at += most) {
+        size_t rows = total - at < most ? total - at : most;
+        ty_loader_test(&w->loader, w->rank, at, ty_rows(x, 0, rows), ty_slice(labels, 0, rows));
+        correct += ty_model_correct(whole, ty_rows(x, 0, rows), ty_slice(labels, 0, rows));
+    }
+    int real = x.data != NULL && total > 0;
+    ty_drop(w->rank, x);
+    ty_drop(w->rank, labels);
+    return real ? (double)correct / (double)total : -1;
+}
+
+static void place_all(const ty_block *blocks, int n, const float *from, float *whole)
+{
+    for (int i = 0; i < n; i++) {
+        ty_block_place(&blocks[i], from, whole);
+        from += blocks[i].ops->params(&blocks[i]);
+    }
+}
+
+/* Does this rank hold parameters that the ranks before it do not? */
+static int contributes(const ty_plan *p, int rank)
+{
+    return p->place[rank].role == TY_TRAIN && p->place[rank].d == 0;
+}
+
+void ty_worker_gather(ty_worker *w, float *whole)
+{
+    const ty_plan *p = w->plan;
+    ty_rank *r = w->rank;
+    ty_block *blocks = ty_alloc((size_t)p->problem->blocks_n * sizeof *blocks);
+    r->quiet++;
+    if (r->id > 0 && contributes(p, r->id))
+        ty_send(r, 0, TY_CHANNEL_RESULT, w->model.params.data, ty_bytes(w->model.params));
+    for (int i = 0; r->id == 0 && i < p->workers; i++) {
+        if (!contributes(p, i))
+            continue;
+        int n = ty_plan_blocks(p, i, blocks);
+        size_t bytes = ty_blocks_params(blocks, n) * sizeof(float);
+        float *part = i ? ty_alloc(bytes) : w->model.params.data;
+        if (i)
+            ty_recv(r, i, TY_CHANNEL_RESULT, part, bytes);
+        place_all(blocks, n, part, whole);
+        if (i)
+            free(part);
+    }
+    r->quiet--;
+    free(blocks);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * block - one layer of a network, or a window of one. A window is rows [in.first, in.first + in.n) and columns
+ * [out.first, out.first + out.n) of the whole weight matrix; blocks know nothing of who holds the others.
+ */
+#ifndef TY_WORKLOADS_BLOCK_H
+#define TY_WORKLOADS_BLOCK_H
+
+#include "fabric/op.h"
+
+typedef struct ty_span {
+    size_t first, n, total;
+} ty_span;
+
+typedef struct ty_block ty_block;
+
+enum { TY_BLOCK_WORKS = 4 }; /* operations of a block in one direction, at most */
+
+typedef struct ty_block_ops {
+    const char *name;
+    size_t (*params)(const ty_block *b); /* elements that this window owns */
+    /* Initial values into b->w, b->b: a function of (seed, index, element of the whole layer). */
+    void (*init)(const ty_block *b, uint64_t seed);
+    /* y [rows,out] from x [rows,in]; returns y (a block that works in place returns x). */
+    ty_tensor (*forward)(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y);
+    /* Adds to the gradients; writes dx [rows,in] when it has room (dx.n > 0) and returns it (in place: dy).
+     * x, y: what forward was given and returned. */
+    ty_tensor (*backward)(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor dy, ty_tensor dx);
+    /* The work of the above, operation by operation; returns how many. need_dx: dx has room. */
+    int (*work_forward)(const ty_block *b, size_t rows, ty_work *out);
+    int (*work_backward)(const ty_block *b, size_t rows, int need_dx, ty_work *out);
+} ty_block_ops;
+
+struct ty_block {
+    const ty_block_ops *ops;
+    int      index;      /* position in the whole network: the key of its initial values */
+    ty_span  in, out;
+    int      has_bias;
+    size_t   offset;     /* of its first parameter in the whole network's flat parameters */
+    ty_tensor w, b, dw, db; /* views into the model's flat parameters and gradients; set by ty_model_init */
+};
+
+extern const ty_block_ops ty_block_linear, ty_block_relu;
+
+/* A whole layer. */
+ty_block ty_linear_new(size_t in, size_t out);
+ty_block ty_relu_new(size_t n);
+/* The window of whole block b with these inputs and outputs; the bias goes with one of the windows that share
+ * outputs, has_bias says whether with this one. */
+ty_block ty_block_window(const ty_block *b, ty_span in, ty_span out, int has_bias);
+/* Chunk i of p of a span that is the whole. */
+ty_span ty_span_chunk(ty_span whole, int p, int i);
+
+/* Copy window b's parameters `from` (flat: w then b) to their places in the whole network's flat parameters. */
+void ty_block_place(const ty_block *b, const float *from, float *whole);
+
+#endif

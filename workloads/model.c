@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "workloads/model.h"
+
+#include "kernels/kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t param_count(const ty_block *blocks, int n)
+{
+    size_t total = 0;
+    for (int i = 0; i < n; i++)
+        total += blocks[i].ops->params(&blocks[i]);
+    return total;
+}
+
+/* Does the block write into its own room, rather than into its input? */
+static int has_room(const ty_block *b)
+{
+    return b->ops->params(b) > 0;
+}
+
+/* Widest gradient that travels back: the output of a block, or an input that somebody needs. */
+static size_t widest(const ty_block *blocks, int n, int first)
+{
+    size_t w = 0;
+    for (int i = 0; i < n; i++) {
+        w = blocks[i].out.n > w ? blocks[i].out.n : w;
+        w = (i > 0 || !first) && blocks[i].in.n > w ? blocks[i].in.n : w;
+    }
+    return w;
+}
+
+/* Cut each block's views out of the flat parameters. */
+static void lay_out(ty_model *m, int train)
+{
+    size_t at = 0;
+    for (int i = 0; i < m->n; i++) {
+        ty_block *b = &m->block[i];
+        size_t weights = has_room(b) ? b->in.n * b->out.n : 0, biases = b->has_bias ? b->out.n : 0;
+        b->w = ty_slice(m->params, at, weights);
+        b->b = ty_slice(m->params, at + weights, biases);
+        if (train) {
+            b->dw = ty_slice(m->grads, at, weights);
+            b->db = ty_slice(m->grads, at + weights, biases);
+        }
+        at += weights + biases;
+    }
+}
+
+void ty_model_init(ty_model *m, ty_rank *r, const ty_block *blocks, int n, size_t rows, int slots, int first,
+                   int train, uint64_t seed)
+{
+    *m = (ty_model){.rank = r, .n = n, .slots = slots, .first = first};
+    size_t total = param_count(blocks, n), places = (size_t)(slots * n);
+    m->block = ty_alloc((size_t)n * sizeof *blocks);
+    memcpy(m->block, blocks, (size_t)n * sizeof *blocks);
+    m->params = ty_tensor_new(r, TY_PARAM, 1, total);
+    if (train)
+        m->grads = ty_tensor_new(r, TY_GRAD, 1, total);
+    lay_out(m, train);
+    m->out = ty_zalloc(places, sizeof *m->out);
+    m->room = ty_zalloc(places, sizeof *m->room);
+    m->input = ty_zalloc((size_t)slots, sizeof *m->input);
+    for (int i = 0; i < slots * n; i++)
+        if (has_room(&blocks[i % n]))
+            m->room[i] = ty_tensor_new(r, TY_ACTIV, rows, blocks[i % n].out.n);
+    for (int i = 0; train && i < 2; i++)
+        m->dx[i] = ty_tensor_new(r, TY_ACTIV, rows, widest(blocks, n, first));
+    for (int i = 0; i < n; i++)
+        blocks[i].ops->init(&m->block[i], seed);
+}
+
+void ty_model_fini(ty_model *m)
+{
+    for (int i = 0; i < m->slots * m->n; i++)
+        if (m->room[i].n || m->room[i].data)
+            ty_drop(m->rank, m->room[i]);
+    for (int i = 0; i < 2; i++)
+        if (m->grads.n)
+            ty_drop(m->rank, m->dx[i]);
+    if (m->grads.n)
+        ty_drop(m->rank, m->grads);
+    ty_drop(m->rank, m->params);
+    free(m->block);
+    free(m->out);
+    free(m->room);
+    free(m->input);
+}
+
+double ty_model_bytes(const ty_block *blocks, int n, size_t rows, int slots, int first, int train)
+{
+    double elements = (double)param_count(blocks, n) * (train ? 2 : 1);
+    for (int i = 0; i < n; i++)
+        if (has_room(&blocks[i]))
+            elements += (double)slots * (double)rows * (double)blocks[i].out.n;
+    if (train)
+        elements += 2.0 * (double)rows * (double)widest(blocks, n, first);
+    return elements * sizeof(float);
+}
+
+ty_tensor ty_block_forward(ty_model *m, int slot, int i, ty_tensor x)
+{
+    const ty_block *b = &m->block[i];
+    int at = slot * m->n + i;
+    if (i == 0)
+        m->input[slot] = x;
+    ty_tensor y = has_room(b) ? ty_rows(m->room[at], 0, x.rows) : x;
+    return m->out[at] = b->ops->forward(b, m->rank, x, y);
+}
+
+ty_tensor ty_model_forward(ty_model *m, int slot, ty_tensor x)
+{
+    for (int i = 0; i < m->n; i++)
+        x = ty_block_forward(m, slot, i, x);
+    return x;
+}
+
+ty_tensor ty_model_dy(ty_model *m, size_t rows)
+{
+    size_t cols = m->block[m->n - 1].out.n;
+    return ty_reshape(ty_slice(m->dx[0], 0, rows * cols), rows, cols);
+}
+
+ty_tensor ty_model_loss(ty_model *m, int slot, ty_tensor labels, float scale, double *loss)
+{
+    ty_tensor y = m->out[slot * m->n + m->n - 1], dy = ty_model_dy(m, y.rows);
+    if (ty_op(m->rank, ty_work_softmax_xent(y.rows, y.cols), dy))
+        *loss += scale * ty_kernel_softmax_xent(dy.data, y.data, labels.data, y.rows, y.cols, scale, NULL);
+    return dy;
+}
+
+ty_tensor ty_block_backward(ty_model *m, int slot, int i, ty_tensor dy)
+{
+    const ty_block *b = &m->block[i];
+    ty_tensor x = i ? m->out[slot * m->n + i - 1] : m->input[slot], dx = {0};
+    if (i > 0 || !m->first) {
+        ty_tensor room = m->dx[0].data == dy.data && dy.data ? m->dx[1] : m->dx[0];
+        dx = ty_reshape(ty_slice(room, 0, x.rows * b->in.n), x.rows, b->in.n);
+    }
+    return b->ops->backward(b, m->rank, x, m->out[slot * m->n + i], dy, dx);
+}
+
+ty_tensor ty_model_backward(ty_model *m, int slot, ty_tensor dy)
+{
+    for (int i = m->n - 1; i >= 0; i--)
+        dy = ty_block_backward(m, slot, i, dy);
+    return dy;
+}
+
+void ty_model_zero(ty_model *m)
+{
+    ty_fill(m->rank, m->grads, 0);
+}
+
+size_t ty_model_correct(ty_model *m, ty_tensor x, ty_tensor labels)
+{
+    size_t correct = 0;
+    ty_tensor y = ty_model_forward(m, 0, x);
+    if (ty_op(m->rank, ty_work_softmax_xent(y.rows, y.cols), y))
+        ty_kernel_softmax_xent(y.data, y.data, labels.data, y.rows, y.cols, 1, &correct);
+    return correct;
+}

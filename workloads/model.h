@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * model - the blocks that one rank holds, with flat parameters and gradients and room for the activations of
+ * `slots` micro-batches. Nothing is allocated after ty_model_init.
+ */
+#ifndef TY_WORKLOADS_MODEL_H
+#define TY_WORKLOADS_MODEL_H
+
+#include "workloads/block.h"
+
+typedef struct ty_model {
+    ty_rank  *rank;
+    int       n;              /* blocks */
+    ty_block *block;          /* [n], owned */
+    ty_tensor params, grads;  /* [sum of params], in block order: w then b */
+    int       slots;
+    ty_tensor *out;           /* [slots][n] what each block returned; room [rows,out] where it is not in place */
+    ty_tensor *room;          /* [slots][n] owned memory behind out; n == 0 where a block works in place */
+    ty_tensor *input;         /* [slots] what the first block was given */
+    ty_tensor dx[2];          /* gradients on their way back, in turn */
+    int       first;          /* the network starts here: the input needs no gradient */
+} ty_model;
+
+/* Build blocks[n] for at most `rows` rows a micro-batch. `first`: block 0 is fed by data, not by another rank.
+ * `train` 0: forward only, no gradients. Values from seed. */
+void ty_model_init(ty_model *m, ty_rank *r, const ty_block *blocks, int n, size_t rows, int slots, int first,
+                   int train, uint64_t seed);
+void ty_model_fini(ty_model *m);
+
+/* Memory [B] that ty_model_init takes, without optimizer state: the closed form. */
+double ty_model_bytes(const ty_block *blocks, int n, size_t rows, int slots, int first, int train);
+
+/* One block of micro-batch `slot` (x is remembered for backward), and all of them. */
+ty_tensor ty_block_forward(ty_model *m, int slot, int i, ty_tensor x);
+ty_tensor ty_model_forward(ty_model *m, int slot, ty_tensor x);
+
+/* Softmax cross-entropy of the last output of slot against labels [rows]; returns dlogits, scaled. *loss += scale *
+ * (sum over rows); real tensors only. */
+ty_tensor ty_model_loss(ty_model *m, int slot, ty_tensor labels, float scale, double *loss);
+
+/* Gradients of one block, and of all; returns the gradient of its input (n == 0 when nobody needs it). */
+ty_tensor ty_block_backward(ty_model *m, int slot, int i, ty_tensor dy);
+ty_tensor ty_model_backward(ty_model *m, int slot, ty_tensor dy);
+
+/* Where a gradient [rows, out of the last block] that comes from elsewhere may be received. */
+ty_tensor ty_model_dy(ty_model *m, size_t rows);
+
+/* Set gradients to zero, before a step. */
+void ty_model_zero(ty_model *m);
+
+/* Number of rows of test set x [rows,in] that the model classifies as labels say; 0 for ghosts. */
+size_t ty_model_correct(ty_model *m, ty_tensor x, ty_tensor labels);
+
+#endif

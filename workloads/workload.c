@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "workloads/workload.h"
+
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const ty_workload *const ty_workloads[] = {&ty_mnist_mlp, &ty_digits_mlp, &ty_synthetic_mlp};
+const size_t ty_workloads_n = sizeof ty_workloads / sizeof *ty_workloads;
+
+ty_err ty_problem_open(ty_problem *p, const char *name, const ty_workload_options *o)
+{
+    const char *names[8];
+    for (size_t i = 0; i < ty_workloads_n; i++) {
+        names[i] = ty_workloads[i]->name;
+        if (!strcmp(name, names[i])) {
+            *p = (ty_problem){.workload = ty_workloads[i]};
+            return ty_workloads[i]->open(o, p);
+        }
+    }
+    const char *near = ty_nearest(name, names, ty_workloads_n);
+    return ty_error(TY_EUSAGE, "unknown workload '%s'; %s%s%s`trainyard list` shows them", name,
+                    near ? "did you mean '" : "", near ? near : "", near ? "'? " : "");
+}
+
+void ty_problem_close(ty_problem *p)
+{
+    ty_dataset_free(&p->data);
+    free(p->blocks);
+    *p = (ty_problem){0};
+}
+
+static void append(ty_problem *p, ty_block b)
+{
+    b.index = p->blocks_n;
+    b.offset = p->params;
+    p->params += b.ops->params(&b);
+    p->blocks[p->blocks_n++] = b;
+}
+
+void ty_problem_mlp(ty_problem *p, size_t features, const size_t *hidden, int n, size_t classes)
+{
+    p->features = features;
+    p->classes = classes;
+    p->blocks = ty_zalloc((size_t)(2 * n + 1), sizeof *p->blocks);
+    size_t in = features;
+    for (int i = 0; i < n; i++) {
+        append(p, ty_linear_new(in, hidden[i]));
+        append(p, ty_relu_new(hidden[i]));
+        in = hidden[i];
+    }
+    append(p, ty_linear_new(in, classes));
+}
