@@ -132,8 +132,9 @@ size_t ty_plan_rows(const ty_plan *p, int rank)
 
 double ty_plan_load_s(const ty_plan *p, size_t rows)
 {
-    const ty_images *im = &p->problem->data.train;
-    return rows ? ty_costing_work(&p->costing, ty_work_augment(rows, im->height, im->width, p->augment)) : 0;
+    const ty_images *im = &p->problem->data.train; /* made-up samples never move */
+    int moved = p->augment && im->pixels;
+    return rows ? ty_costing_work(&p->costing, ty_work_augment(rows, im->height, im->width, moved)) : 0;
 }
 
 static double sum(const ty_plan *p, const ty_work *work, int n)
