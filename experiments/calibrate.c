@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_ROUNDS = 400, LEAST_ROUNDS = 7, PING_SIZES = 8, POINTS = TY_CASES * TY_CALLS };
+enum { MOST_ROUNDS = 400, LEAST_ROUNDS = 7, TIMED = 2, MOST_SAMPLES = TIMED * MOST_ROUNDS, PING_SIZES = 8, POINTS = TY_CASES * TY_CALLS };
 
 /* Everything that is measured. Neighbours are the other ranks of the side-by-side rounds. */
 typedef struct session {
@@ -24,7 +24,7 @@ typedef struct session {
     int         rounds;
     int         calls[TY_CASES];
     ty_work     work[POINTS];                 /* [case * TY_CALLS + call] */
-    float     (*sample)[TY_WAYS][MOST_ROUNDS]; /* [POINTS] seconds */
+    float     (*sample)[TY_WAYS][MOST_SAMPLES]; /* [POINTS] seconds */
     pthread_barrier_t gate;
     atomic_int  stop, end;
 } session;
@@ -44,19 +44,25 @@ static void say(const session *s, const char *fmt, ...)
 
 /* ---- kernels ------------------------------------------------------------------------------------------- */
 
-/* The step before the timed one brings its operands to where a training run has them. */
+static void record(session *s, const ty_bench *b, int c, ty_calibration_way way, int sample)
+{
+    s->calls[c] = b->calls;
+    for (int i = 0; i < b->calls; i++) {
+        s->work[c * TY_CALLS + i] = b->work[i];
+        s->sample[c * TY_CALLS + i][way][sample] = (float)b->seconds[i];
+    }
+}
+
+/* The step before the timed ones brings their operands to where a training run has them. */
 static void pass(session *s, ty_bench *b, ty_calibration_way way, int round)
 {
     for (int c = 0; c < 3; c++) /* whatever ran before has left its data in the caches */
         ty_bench_step(b, c);
     for (int c = 0; c < TY_CASES; c++) {
         ty_bench_step(b, c);
-        ty_bench_step(b, c);
-        s->calls[c] = b->calls;
-        for (int i = 0; i < b->calls; i++) {
-            s->work[c * TY_CALLS + i] = b->work[i];
-            if (round >= 0) /* the first pass warms up */
-                s->sample[c * TY_CALLS + i][way][round] = (float)b->seconds[i];
+        for (int i = 0; i < TIMED; i++) {
+            ty_bench_step(b, c);
+            record(s, b, c, way, TIMED * round + i);
         }
     }
 }
@@ -111,7 +117,7 @@ static void one_round(session *s, ty_bench *b, int round)
 static void rounds(session *s, ty_bench *b, double until)
 {
     const int want = s->o->repeat > 0 && s->o->repeat < MOST_ROUNDS ? s->o->repeat : MOST_ROUNDS;
-    one_round(s, b, -1);
+    one_round(s, b, 0); /* warms up: measured again */
     for (s->rounds = 0; s->rounds < want; s->rounds++) {
         if (s->o->repeat <= 0 && s->rounds >= LEAST_ROUNDS && ty_bench_now() >= until)
             break;
@@ -147,24 +153,32 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The faster half of the rounds of a way, by their whole time: in the others something else may have run. Moves the
- * samples of these rounds to the front. */
-static size_t keep_faster_half(session *s, int way)
+/* Steps that took this much longer than the fast ones were disturbed by something else that ran. */
+static const double DISTURBED = 1.3;
+
+/* Whole seconds of each of the n samples of a step. */
+static void step_totals(const session *s, int c, int way, size_t n, float *total)
 {
-    float total[MOST_ROUNDS], sorted[MOST_ROUNDS];
-    size_t kept = 0;
-    for (int r = 0; r < s->rounds; r++) {
+    for (size_t r = 0; r < n; r++) {
         total[r] = 0;
-        for (int i = 0; i < POINTS; i++)
-            total[r] += s->sample[i][way][r];
-        sorted[r] = total[r];
+        for (int i = 0; i < s->calls[c]; i++)
+            total[r] += s->sample[c * TY_CALLS + i][way][r];
     }
-    qsort(sorted, (size_t)s->rounds, sizeof *sorted, by_value);
-    for (int r = 0; r < s->rounds; r++) {
-        if (total[r] > sorted[s->rounds / 2])
+}
+
+/* Move the samples of undisturbed steps of case c to the front; returns how many there are. */
+static size_t keep_undisturbed(session *s, int c, int way)
+{
+    float  total[MOST_SAMPLES], sorted[MOST_SAMPLES];
+    size_t n = (size_t)(TIMED * s->rounds), kept = 0;
+    step_totals(s, c, way, n, total);
+    memcpy(sorted, total, n * sizeof *total);
+    qsort(sorted, n, sizeof *sorted, by_value);
+    for (size_t r = 0; r < n; r++) {
+        if ((double)total[r] > DISTURBED * (double)sorted[n / 10])
             continue;
-        for (int i = 0; i < POINTS; i++)
-            s->sample[i][way][kept] = s->sample[i][way][r];
+        for (int i = 0; i < s->calls[c]; i++)
+            s->sample[c * TY_CALLS + i][way][kept] = s->sample[c * TY_CALLS + i][way][r];
         kept++;
     }
     return kept;
@@ -172,31 +186,31 @@ static size_t keep_faster_half(session *s, int way)
 
 /* Mean of the samples, none counted as more than twice their median: times add up as means do, but one sample that met
  * another program must not decide. Sorts v. */
-static double typical(float *v, size_t n, double *spread)
+static double typical(float *v, size_t n)
 {
     double sum = 0;
     qsort(v, n, sizeof *v, by_value);
-    double middle = (double)v[n / 2];
+    double most = 2 * (double)v[n / 2];
     for (size_t i = 0; i < n; i++)
-        sum += (double)v[i] < 2 * middle ? (double)v[i] : 2 * middle;
-    *spread = ((double)v[3 * n / 4] - (double)v[n / 4]) / middle;
+        sum += fmin((double)v[i], most);
     return sum / (double)n;
 }
 
 /* Points p[POINTS]; returns how many. */
 static size_t summarise(session *s, ty_calibration_point *p)
 {
-    size_t n = 0, kept[TY_WAYS];
-    const int ways = s->m->cores > 1 ? TY_WAYS : 1;
-    for (int way = 0; way < ways; way++)
-        kept[way] = keep_faster_half(s, way);
-    for (int i = 0; i < POINTS; i++) {
-        if (i % TY_CALLS >= s->calls[i / TY_CALLS])
-            continue;
-        p[n] = (ty_calibration_point){.step = i / TY_CALLS, .work = s->work[i]};
-        for (int way = 0; way < ways; way++)
-            p[n].seconds[way] = typical(s->sample[i][way], kept[way], &p[n].spread[way]);
-        n++;
+    size_t n = 0;
+    for (int c = 0; c < TY_CASES; c++) {
+        for (int i = 0; i < s->calls[c]; i++)
+            p[n + (size_t)i] = (ty_calibration_point){.step = c, .work = s->work[c * TY_CALLS + i]};
+        for (int way = 0; way < (s->m->cores > 1 ? TY_WAYS : 1); way++) {
+            size_t kept = keep_undisturbed(s, c, way);
+            for (int i = 0; i < s->calls[c]; i++) {
+                p[n + (size_t)i].seconds[way] = typical(s->sample[c * TY_CALLS + i][way], kept);
+                p[n + (size_t)i].disturbed[way] = 1 - (double)kept / (TIMED * s->rounds);
+            }
+        }
+        n += (size_t)s->calls[c];
     }
     return n;
 }
@@ -207,14 +221,14 @@ static void write_csv(const session *s, const ty_calibration_point *p, size_t n)
     FILE *f = s->o->csv;
     if (!f)
         return;
-    fprintf(f, "class,m,n,k,flops,bytes,threads,busy,measured_s,predicted_s,error,spread\n");
+    fprintf(f, "class,m,n,k,flops,bytes,threads,busy,measured_s,predicted_s,error,disturbed\n");
     for (size_t i = 0; i < n; i++)
         for (int way = 0; way < TY_WAYS; way++) {
             ty_work w = p[i].work;
             double t = p[i].seconds[way], want = ty_machine_seconds(s->m, w, threads[way], busy[way]);
             if (t > 0)
                 fprintf(f, "%s,%zu,%zu,%zu,%.9g,%.9g,%d,%d,%.9g,%.9g,%.9g,%.9g\n", ty_class_name(w.cls), w.m, w.n, w.k,
-                        w.flops, w.bytes, threads[way], busy[way], t, want, want / t - 1, p[i].spread[way]);
+                        w.flops, w.bytes, threads[way], busy[way], t, want, want / t - 1, p[i].disturbed[way]);
         }
 }
 
@@ -250,14 +264,14 @@ static ty_err measure_handoff(session *s, ty_calibration_report *report)
 {
     const ty_job job = {.ranks = 2, .threads = 1, .busy = 2};
     pings p = {.rounds = s->o->seconds < 20 ? 100 : 400};
-    double seconds[PING_SIZES], spread;
+    double seconds[PING_SIZES];
     for (int i = 0; i < PING_SIZES; i++)
         p.sample[i] = ty_zalloc((size_t)p.rounds, sizeof(float));
     for (int i = 0; i < 2; i++)
         p.buf[i] = memset(ty_alloc((size_t)ping_bytes[PING_SIZES - 1]), 1, (size_t)ping_bytes[PING_SIZES - 1]);
     ty_err e = ty_fabric_threads.run(&job, ping_pong, &p);
     for (int i = 0; i < PING_SIZES; i++) {
-        seconds[i] = typical(p.sample[i], (size_t)p.rounds, &spread);
+        seconds[i] = typical(p.sample[i], (size_t)p.rounds);
         free(p.sample[i]);
     }
     for (int i = 0; i < 2; i++)
@@ -361,9 +375,9 @@ void ty_calibration_print(FILE *f, const ty_machine *m, const ty_calibration_rep
     fprintf(f, "hand-off between ranks: %s + bytes / (%s), median error %.0f %% (fitted)\n",
             ty_show(a, sizeof a, m->handoff.alpha, "s"), ty_show(b, sizeof b, m->handoff.beta, "B/s"),
             100 * report->handoff);
-    fprintf(f, "%.0f rounds in %s; quartiles of a call apart: %.0f %% one thread, %.0f %% all cores, %.0f %% side by side\n\n",
-            report->rounds, ty_show(c, sizeof c, report->seconds, "s"), 100 * report->spread[0], 100 * report->spread[1],
-            100 * report->spread[2]);
+    fprintf(f, "%.0f rounds in %s; steps disturbed and left out: %.0f %% one thread, %.0f %% all cores, %.0f %% side by side\n\n",
+            report->rounds, ty_show(c, sizeof c, report->seconds, "s"), 100 * report->disturbed[0], 100 * report->disturbed[1],
+            100 * report->disturbed[2]);
     fprintf(f, "%-8s %8s %13s %10s %10s %8s %8s %5s %5s %6s  %s\n", "", "", "", "near", "far", "threads", "region", "flop", "byte", "",
             "error %: median/worst");
     fprintf(f, "%-8s %8s %13s %10s %10s %8s %8s %5s %5s %6s  %-9s  %-9s  %-9s %6s\n", "class", "launch", "rate", "bandwidth",

@@ -4,7 +4,7 @@
  *
  * Training steps of small networks are timed call by call in three ways: one thread alone, all cores as threads of one
  * rank, and one rank on every core side by side. The rounds are interleaved so that a disturbance touches all shapes,
- * the slower half of them is left out, and the constants minimise the relative error of the calls. The networks are
+ * disturbed steps are left out, and the constants minimise the relative error of the calls. The networks are
  * never those that predictions are judged by.
  */
 #ifndef TY_EXPERIMENTS_CALIBRATE_H
@@ -21,13 +21,13 @@ typedef struct ty_calibration_point {
     int     step; /* points of a step are neighbours and have the same number */
     ty_work work;
     double  seconds[TY_WAYS];
-    double  spread[TY_WAYS]; /* (upper - lower quartile) / median of the samples */
+    double  disturbed[TY_WAYS]; /* share of the samples that were left out: something else ran */
 } ty_calibration_point;
 
 /* How good the fit is: relative errors of each class, each way, over its calibration points. */
 typedef struct ty_calibration_report {
     double rounds, seconds; /* that the measurement took */
-    double spread[TY_WAYS]; /* median over all points */
+    double disturbed[TY_WAYS]; /* median over all points */
     double all_peak;        /* FMA peak of all cores together [flop/s] */
     double handoff;         /* median relative error of the hand-off's alpha and beta */
     double step_median[TY_WAYS], step_worst[TY_WAYS]; /* relative errors of whole steps */
@@ -46,13 +46,13 @@ typedef struct ty_calibrate_options {
 } ty_calibrate_options;
 
 /* Measure and fit, in this process, which enters parallel regions and must not fork afterwards.
- * Error: TY_EWRONG when the machine is too noisy to fit (says the spread, the limit and what to do). */
+ * Error: TY_EWRONG when the machine is too noisy to fit (says the share of disturbed steps, the limit and what to do). */
 ty_err ty_calibrate(const ty_calibrate_options *o, ty_machine *m, ty_calibration_report *report);
 
 /* The same in a child process, for callers that go on to fork: progress lines go where stderr goes. */
 ty_err ty_calibrate_in_child(const ty_calibrate_options *o, ty_machine *m, ty_calibration_report *report);
 
-/* Fit m->rate to points p[n], where m->cores, near_bytes are set; fills report->spread and fit. Pure. */
+/* Fit m->rate to points p[n], where m->cores, near_bytes are set; fills report->disturbed, step and fit. Pure. */
 ty_err ty_calibration_fit(const ty_calibration_point *p, size_t n, ty_machine *m,
                           ty_calibration_report *report);
 

@@ -15,7 +15,7 @@ enum { TERMS = 4, MOST = 512, ROUNDS = 20 };
 
 static const double SMALL = 10e-6; /* [s] a call much shorter than this hardly matters to a step */
 
-static const double LIMIT = 0.30; /* of the spread: beyond it the quartiles of a call differ by a third */
+static const double LIMIT = 0.75; /* of the share of disturbed steps: the rest would be too few to trust */
 
 typedef struct system {
     size_t n;
@@ -273,7 +273,7 @@ static void judge_steps(const ty_calibration_point *p, size_t n, const ty_machin
     }
 }
 
-static ty_err check_spread(const ty_calibration_point *p, size_t n, const ty_machine *m, ty_calibration_report *report)
+static ty_err check_noise(const ty_calibration_point *p, size_t n, const ty_machine *m, ty_calibration_report *report)
 {
     static const char *const how[] = {"one thread", "all cores", "ranks side by side"};
     double v[MOST];
@@ -281,20 +281,20 @@ static ty_err check_spread(const ty_calibration_point *p, size_t n, const ty_mac
         size_t k = 0;
         for (size_t i = 0; i < n && k < MOST; i++)
             if (p[i].seconds[way] > 0)
-                v[k++] = p[i].spread[way];
-        report->spread[way] = median(v, k);
+                v[k++] = p[i].disturbed[way];
+        report->disturbed[way] = median(v, k);
     }
     for (int way = 0; way < (m->cores > 1 ? TY_WAYS : 1); way++)
-        if (report->spread[way] > LIMIT)
-            return ty_error(TY_EWRONG, "too noisy to calibrate: the quartiles of a call's time lie %.0f %% apart with %s "
-                            "(limit %.0f %%); stop other programs and try again", 100 * report->spread[way], how[way],
+        if (report->disturbed[way] > LIMIT)
+            return ty_error(TY_EWRONG, "too noisy to calibrate: other programs disturbed %.0f %% of the steps with %s "
+                            "(limit %.0f %%); stop them and try again", 100 * report->disturbed[way], how[way],
                             100 * LIMIT);
     return ty_ok();
 }
 
 ty_err ty_calibration_fit(const ty_calibration_point *p, size_t n, ty_machine *m, ty_calibration_report *report)
 {
-    TY_TRY(check_spread(p, n, m, report));
+    TY_TRY(check_noise(p, n, m, report));
     system_t *s = ty_alloc(sizeof *s);
     s->small = SMALL;
     for (ty_class c = 0; c < TY_CLASSES; c++) {

@@ -91,7 +91,9 @@ static ty_err check_point(const ty_point *p, int ghost)
         return ty_error(TY_EUSAGE, "--workers %d: use 1 to 65536", p->workers);
     if (p->threads < 0 || p->threads > 1024)
         return ty_error(TY_EUSAGE, "--threads %d: use 1 to 1024", p->threads);
-    (void)ghost;
+    if (p->problem->pretended && !ghost)
+        return ty_error(TY_EUSAGE, "--samples is larger than the training set: only a simulated or --ghost run can pretend "
+                        "that");
     return ty_ok();
 }
 

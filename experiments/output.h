@@ -17,7 +17,8 @@ typedef struct ty_output {
     struct json_t *json;        /* what run.json will say */
     ty_row        *row;         /* what rows.csv will hold */
     size_t         rows, room;
-    int            traces;      /* written so far */
+    int            traces;      /* timelines written so far */
+    int            fresh;       /* the folder is this command's own: removed when nothing is in it */
 } ty_output;
 
 /* Make the folder out_dir, or runs/<UTC>-<command>-<id> when it is NULL, and try that it can be written: before any work.
@@ -39,8 +40,9 @@ void ty_output_rows(ty_output *o, const ty_row *rows, size_t n);
 ty_err ty_output_close(ty_output *o, const char *csv, const char *json);
 void   ty_output_abandon(ty_output *o);
 
-/* In a child process, first thing after fork(): end with the parent, and leave the parent's files alone. */
-void ty_output_in_child(void);
+/* Run argv in folder dir (NULL: here) without its output and return its exit status; 127 when there is no such program.
+ * It ends when this process is interrupted. */
+int ty_output_exec(const char *dir, const char *const *argv);
 
 /* ---- plots: NAME.dat, NAME.gp and NAME.svg in dir -----------------------------------------------------------------
  * `cd dir && gnuplot NAME.gp` draws them again. TY_EMISSING when gnuplot is missing or fails: .gp and .dat are there then,

@@ -10,6 +10,7 @@ static ty_tensor make(float *data, ty_memory memory, size_t rows, size_t cols)
 
 ty_tensor ty_tensor_new(ty_rank *r, ty_memory memory, size_t rows, size_t cols)
 {
+    TY_CHECK(memory != TY_BUFFER, "buffers come from ty_scratch");
     float *data = ty_memory_take(r->mem, memory, rows * cols * sizeof(float), !r->job->ghost);
     return make(data, memory, rows, cols);
 }

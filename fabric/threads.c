@@ -61,7 +61,10 @@ struct yard {
     message        *spare; /* buffers to use again */
     double          start;
     char            why[200];
+    yard           *wreck; /* the one before */
 };
+
+static yard *wrecks; /* deadlocked: lanes may still sleep on what is in them, so they are left standing */
 
 static _Thread_local ty_lane *me;
 
@@ -375,8 +378,11 @@ static ty_err threads_run(const ty_job *job, ty_main fn, void *arg)
         lane_start(&y->lanes[i]);
     for (int i = 0; i < job->ranks; i++)
         pthread_join(y->lanes[i].thread, NULL);
-    if (y->dead) /* lanes may still sleep on what is in the yard: it is left standing */
+    if (y->dead) {
+        y->wreck = wrecks;
+        wrecks = y;
         return ty_error(TY_EWRONG, "deadlock: %s", y->why);
+    }
     yard_fini(y);
     return ty_ok();
 }

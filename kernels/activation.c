@@ -8,7 +8,7 @@
 enum { GRAIN = 65536 };
 
 typedef struct operands {
-    float       *y; /* written */
+    float *y;       /* written */
     const float *x; /* bwd: the output of fwd */
 } operands;
 
@@ -29,21 +29,21 @@ static void bwd(void *arg, size_t lo, size_t hi)
 
 void ty_kernel_relu_fwd(float *y, size_t n)
 {
-    ty_share(n, GRAIN, fwd, &(operands){ y, NULL });
+    ty_share(n, GRAIN, fwd, &(operands){y, NULL});
 }
 
 void ty_kernel_relu_bwd(float *dy, const float *y, size_t n)
 {
-    ty_share(n, GRAIN, bwd, &(operands){ dy, y });
+    ty_share(n, GRAIN, bwd, &(operands){dy, y});
 }
 
 /* One comparison an element; fwd reads and writes y, bwd reads y and dy and writes dy. */
 ty_work ty_work_relu_fwd(size_t n)
 {
-    return (ty_work){ TY_CLASS_STREAM, n, 1, 1, (double)n, 8 * (double)n };
+    return (ty_work){TY_CLASS_STREAM, n, 1, 1, (double)n, 8 * (double)n};
 }
 
 ty_work ty_work_relu_bwd(size_t n)
 {
-    return (ty_work){ TY_CLASS_STREAM, n, 1, 1, (double)n, 12 * (double)n };
+    return (ty_work){TY_CLASS_STREAM, n, 1, 1, (double)n, 12 * (double)n};
 }

@@ -10,9 +10,9 @@
 enum { GRAIN = 65536 }; /* elements worth a thread: about 10 us */
 
 typedef struct operands {
-    float       *y;
+    float *y;
     const float *x;
-    float        a;
+    float a;
 } operands;
 
 static void add(void *arg, size_t lo, size_t hi)
@@ -50,28 +50,28 @@ static void fill(void *arg, size_t lo, size_t hi)
 
 void ty_kernel_add(float *acc, const float *x, size_t n)
 {
-    ty_share(n, GRAIN, add, &(operands){ acc, x, 0 });
+    ty_share(n, GRAIN, add, &(operands){acc, x, 0});
 }
 
 void ty_kernel_scale(float *x, float a, size_t n)
 {
-    ty_share(n, GRAIN, scale, &(operands){ x, NULL, a });
+    ty_share(n, GRAIN, scale, &(operands){x, NULL, a});
 }
 
 void ty_kernel_copy(float *y, const float *x, size_t n)
 {
-    ty_share(n, GRAIN, copy, &(operands){ y, x, 0 });
+    ty_share(n, GRAIN, copy, &(operands){y, x, 0});
 }
 
 void ty_kernel_fill(float *y, float a, size_t n)
 {
-    ty_share(n, GRAIN, fill, &(operands){ y, NULL, a });
+    ty_share(n, GRAIN, fill, &(operands){y, NULL, a});
 }
 
 static ty_work stream(size_t n, double flops, double floats)
 {
     const double N = (double)n;
-    return (ty_work){ TY_CLASS_STREAM, n, 1, 1, flops * N, 4 * floats * N };
+    return (ty_work){TY_CLASS_STREAM, n, 1, 1, flops * N, 4 * floats * N};
 }
 
 ty_work ty_work_add(size_t n)

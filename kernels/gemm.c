@@ -12,12 +12,13 @@
 #include "kernels/threads.h"
 
 enum {
-    DEPTH = 400,                     /* k of a block: a panel of b is 50 kB */
-    BLOCK_STRIPS = 14,               /* strips of a in a block */
+    DEPTH = 400,       /* k of a block: a panel of b is 50 kB */
+    BLOCK_STRIPS = 14, /* strips of a in a block: 350 kB */
     BLOCK_ROWS = BLOCK_STRIPS * TY_TILE_ROWS,
-    BLOCK_PANELS = 512 / TY_PANEL,   /* panels of b kept packed for the next block of rows */
-    PACK_A_COLS = 64,                /* below so many columns a strip is used too seldom to be packed */
-    THREAD_FLOPS = 400000            /* a thread with less to do costs more than it brings (2 us) */
+    BLOCK_PANELS = 512 / TY_PANEL, /* panels of b kept packed for the next block of rows: 800 kB */
+
+    PACK_A_COLS = 64,     /* below so many columns a strip is used too seldom to be packed */
+    THREAD_FLOPS = 400000 /* a thread with less to do costs more than it brings (2 us) */
 };
 
 /* Packing space of each thread: 1.2 MB that are touched only by threads that multiply. */
@@ -75,8 +76,9 @@ static size_t strip_row(const ty_product *p, size_t strips, size_t s)
     return p->M * s / strips;
 }
 
-/* Make b of tile t ready: packed already, packed now, copied by the first tile, or used where it is. */
-static void take_panel(const ty_product *p, size_t j, int have_b, size_t uses, float *panel, ty_tile *t)
+/* Make b of tile t ready: packed already, packed now, or copied by the first of several tiles. */
+static void take_panel(const ty_product *p, size_t j, int have_b, size_t uses, float *panel,
+                       ty_tile *t)
 {
     const float *b = at_b(p, 0, j);
 
@@ -98,7 +100,7 @@ static void take_panel(const ty_product *p, size_t j, int have_b, size_t uses, f
 static void fetch_ahead(const ty_product *p, size_t j, size_t s, int have_b, ty_tile *t)
 {
     const size_t k = s * (p->K / TY_AHEAD);
-    const int    wanted = !p->trans_b && !have_b && j < p->N && k + p->K / TY_AHEAD <= p->K;
+    const int wanted = !p->trans_b && !have_b && j < p->N && k + p->K / TY_AHEAD <= p->K;
 
     t->ahead = wanted ? at_b(p, k, j) : t->a;
     t->ahead_step = wanted ? p->b_step : 0;
@@ -108,9 +110,9 @@ static void fetch_ahead(const ty_product *p, size_t j, size_t s, int have_b, ty_
 static void panel_times_strips(const ty_product *p, size_t j, int have_b, int keep_b, int packed)
 {
     const size_t strips = pieces(p->M, TY_TILE_ROWS), uses = keep_b ? 2 : strips;
-    float       *panel = packed_b + (keep_b ? j / TY_PANEL * TY_PANEL * p->K : 0);
-    ty_tile      t = { .K = p->K, .cols = min(TY_PANEL, p->N - j),
-                          .c_step = p->c_step, .turned = p->turned };
+    float *panel = packed_b + (keep_b ? j / TY_PANEL * TY_PANEL * p->K : 0);
+    ty_tile t = {
+        .K = p->K, .cols = min(TY_PANEL, p->N - j), .c_step = p->c_step, .turned = p->turned};
 
     take_panel(p, j, have_b, uses, panel, &t);
     for (size_t s = 0; s < strips; s++) {
@@ -136,12 +138,12 @@ static void panel_times_strips(const ty_product *p, size_t j, int have_b, int ke
 static void block(const ty_product *p, int have_b, int keep_b)
 {
     const size_t strips = pieces(p->M, TY_TILE_ROWS);
-    const int    pack = !p->trans_a || p->N >= PACK_A_COLS;
+    const int pack = !p->trans_a || p->N >= PACK_A_COLS;
 
     for (size_t s = 0; pack && s < strips; s++) {
         const size_t i = strip_row(p, strips, s), rows = strip_row(p, strips, s + 1) - i;
-        ty_gemm_pack(packed_a + s * TY_STRIP * p->K, TY_STRIP, at_a(p, i, 0), p->a_step, !p->trans_a,
-                     rows, p->K);
+        ty_gemm_pack(packed_a + s * TY_STRIP * p->K, TY_STRIP, at_a(p, i, 0), p->a_step,
+                     !p->trans_a, rows, p->K);
     }
     for (size_t j = 0; j < p->N; j += TY_PANEL)
         panel_times_strips(p, j, have_b, keep_b, pack);
@@ -157,36 +159,38 @@ static void slab(const ty_product *p)
         for (size_t d = 0; d < deep; d++)
             for (size_t h = 0; h < high; h++) {
                 const size_t i = p->M * h / high, k = p->K * d / deep;
-                ty_product   q = part(p, i, p->M * (h + 1) / high - i, j, min(wide, p->N - j), k,
-                                      p->K * (d + 1) / deep - k);
+                ty_product q = part(p, i, p->M * (h + 1) / high - i, j, min(wide, p->N - j), k,
+                                    p->K * (d + 1) / deep - k);
                 block(&q, h > 0, high > 1);
             }
 }
 
-/* ---- threads ------------------------------------------------------------------------------------ */
+/* ---- threads ------------------------------------------------------------------------------------
+ */
 
 typedef struct grid {
     const ty_product *p;
-    size_t            high, wide; /* slabs down and across */
+    size_t high, wide; /* slabs down and across */
 } grid;
 
 static void slabs(void *arg, size_t lo, size_t hi)
 {
-    const grid       *g = arg;
+    const grid *g = arg;
     const ty_product *p = g->p;
-    const size_t      panels = pieces(p->N, TY_PANEL);
+    const size_t panels = pieces(p->N, TY_PANEL);
 
     for (size_t s = lo; s < hi; s++) {
         const size_t y = s / g->wide, x = s % g->wide;
         const size_t i = p->M * y / g->high, m = p->M * (y + 1) / g->high - i;
         const size_t j = min(p->N, panels * x / g->wide * TY_PANEL);
         const size_t n = min(p->N, panels * (x + 1) / g->wide * TY_PANEL) - j;
-        ty_product   q = part(p, i, m, j, n, 0, p->K);
+        ty_product q = part(p, i, m, j, n, 0, p->K);
         slab(&q);
     }
 }
 
-/* Time of the largest slab in units of one tile's k step; packing an element costs about 1/4 cycle. */
+/* Time of the largest slab in units of one tile's k step; packing an element costs about 1/4 cycle.
+ */
 static double grid_cost(const ty_product *p, size_t high, size_t wide)
 {
     const size_t rows = pieces(p->M, high), panels = pieces(pieces(p->N, TY_PANEL), wide);
@@ -197,7 +201,7 @@ static double grid_cost(const ty_product *p, size_t high, size_t wide)
 
 static grid best_grid(const ty_product *p, size_t threads)
 {
-    grid   best = { p, 1, threads };
+    grid best = {p, 1, threads};
     double cost = grid_cost(p, 1, threads);
 
     for (size_t high = 2; high <= threads; high++)
@@ -224,12 +228,12 @@ static ty_product exchanged(const ty_product *p)
 void ty_gemm(const ty_product *asked)
 {
     /* A narrow c would leave lanes empty: let its columns be the rows of tiles. */
-    const int        narrow = asked->N <= TY_TILE_ROWS && asked->M > asked->N;
+    const int narrow = asked->N <= TY_TILE_ROWS && asked->M > asked->N;
     const ty_product q = exchanged(asked), *p = narrow ? &q : asked;
 
-    const double     flops = 2.0 * (double)p->M * (double)p->N * (double)p->K;
-    const size_t     team = (size_t)ty_kernel_threads();
-    const size_t     most = (size_t)(flops / THREAD_FLOPS) + 1;
+    const double flops = 2.0 * (double)p->M * (double)p->N * (double)p->K;
+    const size_t team = (size_t)ty_kernel_threads();
+    const size_t most = (size_t)(flops / THREAD_FLOPS) + 1;
 
     if (p->M == 0 || p->N == 0)
         return;
@@ -244,10 +248,17 @@ void ty_gemm(const ty_product *asked)
 void ty_kernel_gemm(int trans_a, int trans_b, size_t M, size_t N, size_t K, const float *a,
                     const float *b, int accumulate, float *c)
 {
-    ty_gemm(&(ty_product){ .M = M, .N = N, .K = K,
-                           .trans_a = trans_a, .trans_b = trans_b,
-                           .a = a, .a_step = trans_a ? M : K,
-                           .b = b, .b_step = trans_b ? K : N,
-                           .start = accumulate ? c : NULL, .start_step = N,
-                           .c = c, .c_step = N });
+    ty_gemm(&(ty_product){.M = M,
+                          .N = N,
+                          .K = K,
+                          .trans_a = trans_a,
+                          .trans_b = trans_b,
+                          .a = a,
+                          .a_step = trans_a ? M : K,
+                          .b = b,
+                          .b_step = trans_b ? K : N,
+                          .start = accumulate ? c : NULL,
+                          .start_step = N,
+                          .c = c,
+                          .c_step = N});
 }

@@ -16,10 +16,11 @@
 #define HIGH 2, 6, 3, 7
 #endif
 
-/* Transpose LANES x LANES: log2(LANES) perfect shuffles, each pairing row i with row i + LANES/2. */
+/* Transpose LANES x LANES: log2(LANES) perfect shuffles, each pairing row i with row i + LANES/2.
+ */
 TY_INLINE void transpose(ty_vec r[TY_LANES])
 {
-    const ty_ivec low = { LOW }, high = { HIGH };
+    const ty_ivec low = {LOW}, high = {HIGH};
 #pragma GCC unroll 4
     for (int stage = 1; stage < TY_LANES; stage *= 2) {
         ty_vec s[TY_LANES];
@@ -37,7 +38,7 @@ TY_INLINE void transpose(ty_vec r[TY_LANES])
 /* p[0..n) and what follows, which is not read past `end`. */
 TY_INLINE ty_vec load_until(const float *p, size_t n, const float *end)
 {
-    float some[TY_LANES] = { 0 };
+    float some[TY_LANES] = {0};
 
     if (end - p >= TY_LANES)
         return ty_vec_load(p);
@@ -50,8 +51,8 @@ TY_INLINE ty_vec load_until(const float *p, size_t n, const float *end)
 static void turn(float *dst, size_t width, const float *src, size_t step, size_t n, size_t K)
 {
     const float *row[TY_LANES], *const end = src + (n - 1) * step + K;
-    ty_vec       r[TY_LANES];
-    size_t       k = 0;
+    ty_vec r[TY_LANES];
+    size_t k = 0;
 
     for (size_t i = 0; i < TY_LANES; i++)
         row[i] = src + (i < n ? i : n - 1) * step;
@@ -68,21 +69,21 @@ static void turn(float *dst, size_t width, const float *src, size_t step, size_t
         return;
 #pragma GCC unroll 16
     for (size_t i = 0; i < TY_LANES; i++)
-        r[i] = i < n ? load_until(row[i] + k, K - k, end) : (ty_vec){ 0 };
+        r[i] = i < n ? load_until(row[i] + k, K - k, end) : (ty_vec){0};
     transpose(r);
     for (size_t i = 0; i < K - k; i++)
         ty_vec_store(dst + (k + i) * width, r[i]);
 }
 
-/* n floats of each row k, in whole vectors: the lanes past n get what stands there in src, except at its
- * very end, where nothing may be read and they repeat the last element. */
+/* n floats of each row k, in whole vectors: the lanes past n get what stands there in src, except
+ * at its very end, where nothing may be read and they repeat the last element. */
 static void copy(float *dst, size_t width, const float *src, size_t step, size_t n, size_t K)
 {
     const size_t padded = (n + TY_LANES - 1) / TY_LANES * TY_LANES;
 
     for (size_t k = 0; k < K; k++) {
         const float *from = src + k * step;
-        float       *to = dst + k * width;
+        float *to = dst + k * width;
         if (k * step + padded <= (K - 1) * step + n)
             for (size_t i = 0; i < padded; i += TY_LANES)
                 ty_vec_store(to + i, ty_vec_load(from + i));

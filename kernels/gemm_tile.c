@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * gemm_tile - the micro-kernel. A tile of c lives in registers while k runs; each step loads one row of
- * the panel of b (two vectors), broadcasts one element of a per row and does rows x 2 multiply-adds.
+ * gemm_tile - the micro-kernel. A tile of c lives in registers while k runs; each step loads one
+ * row of the panel of b (two vectors), broadcasts one element of a per row and does rows x 2
+ * multiply-adds.
  */
 #include "kernels/gemm.h"
 
-/* Everything of a tile that the loop changes; rows and vecs are constants at every call, so that all of
- * it lives in registers. */
+/* Everything of a tile that the loop changes; rows and vecs are constants at every call, so that
+ * all of it lives in registers. */
 typedef struct inner {
-    ty_vec       sum[TY_TILE_ROWS][2];
+    ty_vec sum[TY_TILE_ROWS][2];
     const float *a, *b;
-    float       *copy;
+    float *copy;
 } inner;
 
 /* sum += column of a times row of b */
@@ -38,15 +39,15 @@ TY_INLINE void step(inner *in, const ty_tile *t, const size_t rows, const size_t
 TY_INLINE void tile(const ty_tile *t, const size_t rows, const size_t vecs)
 {
     const float *ahead = t->ahead, *next = t->next;
-    inner        in = { .a = t->a, .b = t->b, .copy = t->b_copy };
-    size_t       k = t->K;
+    inner in = {.a = t->a, .b = t->b, .copy = t->b_copy};
+    size_t k = t->K;
 
 #pragma GCC unroll 14
     for (size_t i = 0; i < rows; i++)
 #pragma GCC unroll 2
         for (size_t v = 0; v < vecs; v++)
-            in.sum[i][v] = t->start ? ty_vec_load(t->start + i * t->start_step + v * TY_LANES)
-                                    : (ty_vec){ 0 };
+            in.sum[i][v] =
+                t->start ? ty_vec_load(t->start + i * t->start_step + v * TY_LANES) : (ty_vec){0};
 
     for (; k >= TY_AHEAD; k -= TY_AHEAD) {
         __builtin_prefetch(ahead, 0, 2);
@@ -74,8 +75,14 @@ TY_INLINE void tile(const ty_tile *t, const size_t rows, const size_t vecs)
 /* One function for each number of rows, 1 or 2 vectors wide. */
 #define ROWS(r) ((r) < TY_TILE_ROWS ? (r) : TY_TILE_ROWS)
 #define TILE(r)                                                                                    \
-    static void narrow_##r(const ty_tile *t) { tile(t, ROWS(r), 1); }                              \
-    static void wide_##r(const ty_tile *t) { tile(t, ROWS(r), 2); }
+    static void narrow_##r(const ty_tile *t)                                                       \
+    {                                                                                              \
+        tile(t, ROWS(r), 1);                                                                       \
+    }                                                                                              \
+    static void wide_##r(const ty_tile *t)                                                         \
+    {                                                                                              \
+        tile(t, ROWS(r), 2);                                                                       \
+    }
 /* clang-format off */
 TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7)
 TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13) TILE(14)
@@ -89,7 +96,8 @@ static tile_fn *const tiles[2][14] = {
 };
 /* clang-format on */
 
-/* dst = src, n <= TY_PANEL floats, in powers of two: a call of memcpy would cost more than the copy. */
+/* dst = src, n <= TY_PANEL floats, in powers of two: a call of memcpy would cost more than the
+ * copy. */
 TY_INLINE void copy_few(float *dst, const float *src, size_t n)
 {
 #pragma GCC unroll 8
@@ -132,7 +140,7 @@ static void store_beside(const float *full, const ty_tile *t)
 /* A tile that ends inside a vector, or whose c is turned, works in full rows beside c. */
 static void beside(const ty_tile *t, tile_fn *run)
 {
-    float   full[TY_TILE_ROWS * TY_PANEL];
+    float full[TY_TILE_ROWS * TY_PANEL];
     ty_tile in = *t;
 
     if (t->start) {

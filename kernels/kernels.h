@@ -17,6 +17,13 @@
 void ty_kernel_set_threads(int threads);
 int  ty_kernel_max_threads(void); /* processors this process may use */
 
+/* First thing in main(): make OpenMP threads that wait go to sleep after about 0.1 ms of spinning. By default they
+ * spin for 10 ms, and while a neighbour holds a core every kernel then takes 10 ms longer. The variable is
+ * read before main, so this sets it and runs the program anew, once; nothing happens when GOMP_SPINCOUNT or
+ * OMP_WAIT_POLICY is set already, or without OpenMP.
+ *   argv   as main got it, ending in NULL */
+void ty_kernel_spin_briefly(char **argv);
+
 /* ---- linear layer: x [M,K], w [K,N], b [N] or NULL, y [M,N] ------------------------------------------ */
 /* y = x w + b */
 void ty_kernel_linear_fwd(float *y, const float *x, const float *w, const float *b, size_t M,
@@ -39,7 +46,8 @@ ty_work ty_work_relu_fwd(size_t n);
 ty_work ty_work_relu_bwd(size_t n);
 
 /* ---- softmax cross-entropy: logits [B,C], labels [B] (class index as a float, integer-valued) ---------- */
-/* Returns the sum over rows of -log softmax(logits)[label] (summed in row order, in double), and writes
+/* A label that is no class makes the loss NaN, as a NaN among the logits does.
+ * Returns the sum over rows of -log softmax(logits)[label] (summed in row order, in double), and writes
  * dlogits [B,C] = scale * (softmax(logits) - onehot(label)). dlogits may be logits (in place).
  * *correct (may be NULL) gets the number of rows whose largest logit (the first of equals) is the label. */
 double ty_kernel_softmax_xent(float *dlogits, const float *logits, const float *labels, size_t B,
@@ -67,7 +75,8 @@ ty_work ty_work_fill(size_t n);
 
 /* ---- image preprocessing ----------------------------------------------------------------------------------- */
 /* Decode B grey images of h x w bytes to floats, normalise, rotate and shift:
- *   out [B,h*w] = bilinear sample of (image/255 - mean)/std about the centre; outside the image is 0/255.
+ *   out [B,h*w] = bilinear sample of (image/255 - mean)/std; outside the image is 0/255. The content turns by angle
+ *   from right towards down about the centre ((w-1)/2, (h-1)/2), then moves by dx to the right and dy down.
  *   image  B pointers to h*w bytes, 0..255
  *   move   [B][3] angle [rad], dx, dy [pixels]; NULL: no movement (plain decode) */
 void ty_kernel_augment(float *out, const uint8_t *const *image, const float (*move)[3], size_t B,
@@ -80,7 +89,9 @@ ty_work ty_work_augment(size_t B, size_t h, size_t w, int moved); /* m = pixels 
 double ty_kernel_fma_peak(double seconds);
 
 /* c [M,N] = a [M,K] b [K,N] + (accumulate ? c : 0), with either operand stored transposed (a as [K,M], b as [N,K]).
- * The product under all linear kernels. */
+ * The product under all linear kernels. Each element is one chain of multiply-adds over k in rising order that begins
+ * with c (or the bias, or 0), whatever M, N and the threads are: rows and columns may be sharded at will. Fastest when
+ * arrays begin at multiples of 64 bytes. Keeps 1.2 MB a thread in thread-local storage: give threads default stacks. */
 void ty_kernel_gemm(int trans_a, int trans_b, size_t M, size_t N, size_t K, const float *a,
                     const float *b, int accumulate, float *c);
 

@@ -10,16 +10,16 @@
 enum { GRAIN = 32768 };
 
 typedef struct state {
-    float       *p, *m, *v;
+    float *p, *m, *v;
     const float *g;
-    float        lr, momentum;                                    /* sgd   */
-    float        beta1, beta2, eps, decay, correct1, correct2;    /* adamw */
+    float lr, momentum;                                 /* sgd   */
+    float beta1, beta2, eps, decay, correct1, correct2; /* adamw */
 } state;
 
 static void sgd(void *arg, size_t lo, size_t hi)
 {
     const state *s = arg;
-    const float  lr = s->lr, momentum = s->momentum;
+    const float lr = s->lr, momentum = s->momentum;
     float *restrict p = s->p, *restrict v = s->v;
     const float *restrict g = s->g;
 
@@ -44,7 +44,7 @@ static void adamw(void *arg, size_t lo, size_t hi)
 
 void ty_kernel_sgd(float *p, float *v, const float *g, size_t n, float lr, float momentum)
 {
-    ty_share(n, GRAIN, sgd, &(state){ .p = p, .v = v, .g = g, .lr = lr, .momentum = momentum });
+    ty_share(n, GRAIN, sgd, &(state){.p = p, .v = v, .g = g, .lr = lr, .momentum = momentum});
 }
 
 void ty_kernel_adamw(float *p, float *m, float *v, const float *g, size_t n, float lr, float beta1,
@@ -55,19 +55,28 @@ void ty_kernel_adamw(float *p, float *m, float *v, const float *g, size_t n, flo
     const double correct2 = 1 / (1 - pow((double)beta2, step));
 
     ty_share(n, GRAIN, adamw,
-             &(state){ .p = p, .m = m, .v = v, .g = g, .lr = lr, .beta1 = beta1, .beta2 = beta2,
-                       .eps = eps, .decay = decay, .correct1 = (float)correct1,
-                       .correct2 = (float)correct2 });
+             &(state){.p = p,
+                      .m = m,
+                      .v = v,
+                      .g = g,
+                      .lr = lr,
+                      .beta1 = beta1,
+                      .beta2 = beta2,
+                      .eps = eps,
+                      .decay = decay,
+                      .correct1 = (float)correct1,
+                      .correct2 = (float)correct2});
 }
 
 /* Two multiply-adds; reads p, v, g and writes p, v. */
 ty_work ty_work_sgd(size_t n)
 {
-    return (ty_work){ TY_CLASS_UPDATE, n, 1, 1, 4 * (double)n, 20 * (double)n };
+    return (ty_work){TY_CLASS_UPDATE, n, 1, 1, 4 * (double)n, 20 * (double)n};
 }
 
-/* m 3, v 4, p 9 (two corrections, root, eps, quotient, decay 2, lr 2); reads p, m, v, g, writes p, m, v. */
+/* m 3, v 4, p 9 (two corrections, root, eps, quotient, decay 2, lr 2); reads p, m, v, g, writes p,
+ * m, v. */
 ty_work ty_work_adamw(size_t n)
 {
-    return (ty_work){ TY_CLASS_UPDATE, n, 1, 1, 16 * (double)n, 28 * (double)n };
+    return (ty_work){TY_CLASS_UPDATE, n, 1, 1, 16 * (double)n, 28 * (double)n};
 }

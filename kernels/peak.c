@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * peak - the ruler: what the processor does when nothing but multiply-adds on registers is asked of it.
+ * peak - the ruler: what the processor does when nothing but multiply-adds on registers is asked of
+ * it.
  */
 #include "kernels/kernels.h"
 #include "kernels/threads.h"
@@ -20,8 +21,8 @@ static double now(void)
 /* ROUND multiply-adds on each chain; the empty asm keeps every sum in a register of its own. */
 static void spin(void)
 {
-    ty_vec       sum[CHAINS];
-    const ty_vec a = (ty_vec){ 0 } + 0.999f, b = (ty_vec){ 0 } + 1e-3f;
+    ty_vec sum[CHAINS];
+    const ty_vec a = (ty_vec){0} + 0.999f, b = (ty_vec){0} + 1e-3f;
 
     for (int i = 0; i < CHAINS; i++)
         sum[i] = b * (float)i;
@@ -40,9 +41,9 @@ typedef struct ruler {
 
 static void measure(void *arg, size_t lo, size_t hi)
 {
-    ruler       *r = arg;
+    ruler *r = arg;
     const double begin = now();
-    double       flops = 0, t;
+    double flops = 0, t;
 
     do {
         spin();
@@ -55,10 +56,10 @@ static void measure(void *arg, size_t lo, size_t hi)
 
 double ty_kernel_fma_peak(double seconds)
 {
-    ruler        r = { .seconds = seconds };
-    const int    team = ty_kernel_threads();
+    ruler r = {.seconds = seconds};
+    const int team = ty_kernel_threads();
     const size_t n = team < 256 ? (size_t)team : 256;
-    double       sum = 0;
+    double sum = 0;
 
     ty_share(n, 1, measure, &r);
     for (size_t i = 0; i < n; i++)

@@ -9,20 +9,20 @@
 #include <math.h>
 
 enum {
-    ROWS = 256,   /* rows of a block: their losses wait in an array to be summed in row order */
-    GRAIN = 8192  /* logits that are worth a thread */
+    ROWS = 256,  /* rows of a block: their losses wait in an array to be summed in row order */
+    GRAIN = 8192 /* logits that are worth a thread */
 };
 
 /* exp(x) for x <= 0, error below 2 ulp; 1e-38 from x = -87.3 down; a NaN stays a NaN.
  * Source: range reduction and polynomial of Cephes expf (Moshier). */
 TY_INLINE ty_vec exp_negative(ty_vec x)
 {
-    x = ty_vec_pick(x < -87.3f, (ty_vec){ 0 } - 87.3f, x);
-    const ty_vec  round = x * 1.44269504f + 12582912.0f; /* 1.5 * 2^23: low bits are the integer */
-    const ty_vec  n = round - 12582912.0f;
-    const ty_vec  r = (x - n * 0.693359375f) + n * 2.12194440e-4f; /* ln 2 in two parts */
+    x = ty_vec_pick(x < -87.3f, (ty_vec){0} - 87.3f, x);
+    const ty_vec round = x * 1.44269504f + 12582912.0f; /* 1.5 * 2^23: low bits are the integer */
+    const ty_vec n = round - 12582912.0f;
+    const ty_vec r = (x - n * 0.693359375f) + n * 2.12194440e-4f; /* ln 2 in two parts */
     const ty_ivec power = ((ty_ivec)round - 0x4b400000 + 127) << 23;
-    ty_vec        p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    ty_vec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
 
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
@@ -35,8 +35,8 @@ TY_INLINE ty_vec exp_negative(ty_vec x)
 /* Part of a row: lanes [0, n) of p and -infinity in the others. Reads whole vectors up to `end`. */
 TY_INLINE ty_vec load_lanes(const float *p, size_t n, const float *end)
 {
-    const ty_vec nothing = (ty_vec){ 0 } - INFINITY;
-    ty_vec       v = nothing;
+    const ty_vec nothing = (ty_vec){0} - INFINITY;
+    ty_vec v = nothing;
 
     if (n >= TY_LANES)
         return ty_vec_load(p);
@@ -65,17 +65,17 @@ TY_INLINE void store_lanes(float *p, ty_vec v, size_t n)
 }
 
 typedef struct batch {
-    float       *dlogits;
+    float *dlogits;
     const float *logits, *labels;
-    size_t       C;
-    float        scale;
-    double      *loss;    /* of each row */
-    uint8_t     *correct; /* of each row */
+    size_t C;
+    float scale;
+    double *loss;     /* of each row */
+    uint8_t *correct; /* of each row */
 } batch;
 
 static float largest(const float *x, size_t C, const float *end)
 {
-    ty_vec most = (ty_vec){ 0 } - INFINITY;
+    ty_vec most = (ty_vec){0} - INFINITY;
     for (size_t j = 0; j < C; j += TY_LANES) {
         const ty_vec v = load_lanes(x + j, C - j, end);
         most = ty_vec_pick(v > most, v, most);
@@ -86,7 +86,7 @@ static float largest(const float *x, size_t C, const float *end)
 /* e = exp(x - most); returns its sum. e may be x. */
 static float exp_row(float *e, const float *x, size_t C, float most, const float *end)
 {
-    ty_vec sum = { 0 };
+    ty_vec sum = {0};
     for (size_t j = 0; j < C; j += TY_LANES) {
         const ty_vec v = exp_negative(load_lanes(x + j, C - j, end) - most);
         store_lanes(e + j, v, C - j);
@@ -111,10 +111,10 @@ static void rows(void *arg, size_t lo, size_t hi)
 
     for (size_t i = lo; i < hi; i++) {
         const float *x = b->logits + i * C, label = b->labels[i];
-        float       *dx = b->dlogits + i * C;
-        const int    known = label >= 0 && label < (float)C;
+        float *dx = b->dlogits + i * C;
+        const int known = label >= 0 && label < (float)C;
         const size_t right = known ? (size_t)label : 0;
-        const float  most = largest(x, C, end), chosen = known ? x[right] : NAN;
+        const float most = largest(x, C, end), chosen = known ? x[right] : NAN;
 
         b->correct[i] = known && is_first(x, right, most);
         const float sum = exp_row(dx, x, C, most, end), factor = b->scale / sum;
@@ -128,13 +128,13 @@ static void rows(void *arg, size_t lo, size_t hi)
 double ty_kernel_softmax_xent(float *dlogits, const float *logits, const float *labels, size_t B,
                               size_t C, float scale, size_t *correct)
 {
-    double  total = 0, loss[ROWS];
+    double total = 0, loss[ROWS];
     uint8_t hit[ROWS];
-    size_t  hits = 0;
+    size_t hits = 0;
 
     for (size_t lo = 0; C > 0 && lo < B; lo += ROWS) {
         const size_t n = B - lo < ROWS ? B - lo : ROWS;
-        batch b = { dlogits + lo * C, logits + lo * C, labels + lo, C, scale, loss, hit };
+        batch b = {dlogits + lo * C, logits + lo * C, labels + lo, C, scale, loss, hit};
         ty_share(n, GRAIN / C + 1, rows, &b);
         for (size_t i = 0; i < n; i++) {
             total += loss[i];
@@ -146,10 +146,10 @@ double ty_kernel_softmax_xent(float *dlogits, const float *logits, const float *
     return total;
 }
 
-/* A logit: maximum, difference, exp, sum, factor; a row: log, quotient, two differences, scale off the
- * label. Reads logits and labels, writes dlogits. */
+/* A logit: maximum, difference, exp, sum, factor; a row: log, quotient, two differences, scale off
+ * the label. Reads logits and labels, writes dlogits. */
 ty_work ty_work_softmax_xent(size_t B, size_t C)
 {
     const double n = (double)B * (double)C, each_row = (double)B;
-    return (ty_work){ TY_CLASS_SOFTMAX, B * C, 1, 1, 5 * n + 5 * each_row, 8 * n + 4 * each_row };
+    return (ty_work){TY_CLASS_SOFTMAX, B * C, 1, 1, 5 * n + 5 * each_row, 8 * n + 4 * each_row};
 }

@@ -7,6 +7,8 @@
 #include "kernels/kernels.h"
 
 #include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -15,6 +17,18 @@ int ty_kernel_max_threads(void)
 {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+void ty_kernel_spin_briefly(char **argv)
+{
+#ifdef _OPENMP
+    if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
+        return;
+    if (setenv("GOMP_SPINCOUNT", "3000", 1) == 0)
+        execv("/proc/self/exe", argv); /* when it fails the program is merely slower */
+#else
+    (void)argv;
+#endif
 }
 
 void ty_kernel_set_threads(int threads)

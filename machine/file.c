@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { VERSION = 1, MAX_BYTES = 1 << 16 };
 
@@ -256,9 +257,21 @@ static void put_machine(FILE *f, const ty_machine *m)
     }
 }
 
+/* The cache may be a folder that nobody has made yet. */
+static ty_err make_folder_of(const char *path)
+{
+    char folder[1024];
+    const char *end = strrchr(path, '/');
+    if (!end || end == path || (size_t)(end - path) >= sizeof folder)
+        return ty_ok();
+    snprintf(folder, sizeof folder, "%.*s", (int)(end - path), path);
+    return access(folder, F_OK) ? ty_make_dir(folder) : ty_ok();
+}
+
 ty_err ty_machine_save(const ty_machine *m, const char *path)
 {
     ty_file w;
+    TY_TRY(make_folder_of(path));
     TY_TRY(ty_file_open(&w, path));
     put_machine(w.f, m);
     return ty_file_commit(&w);

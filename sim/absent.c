@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * absent - what a build without SimGrid has instead of this folder. It is compiled alone, so it takes the names of the
- * network modes in.
+ * absent - what a build without SimGrid has instead of this folder. It is compiled alone, so it
+ * takes the names of the network modes in.
  */
 #include "sim/network.c"
 
 static const char advice[] = "this build has no SimGrid: install libsimgrid-dev and build again";
 
-ty_err ty_platform_open(ty_platform *p, const char *spec, ty_network network, int ranks, int ranks_per_host,
-                        const ty_machine *machine)
+ty_err ty_platform_open(ty_platform *p, const char *spec, ty_network network, int ranks,
+                        int ranks_per_host, const ty_machine *machine)
 {
     (void)spec, (void)network, (void)ranks, (void)ranks_per_host, (void)machine;
     *p = (ty_platform){0};

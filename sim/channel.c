@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * channel - where messages meet. Every (source, destination, tag) has a mailbox of its own with a permanent receiver,
- * so that SimGrid starts a transfer at isend whether or not its receive is posted.
+ * channel - where messages meet. Every (source, destination, tag) has a mailbox of its own with a
+ * permanent receiver, so that SimGrid starts a transfer at isend whether or not its receive is
+ * posted.
  *
- * Normally the receiver fetches from that mailbox itself. Two cases need a courier, an actor beside the receiver that
- * fetches as soon as a flow ends: an inbox (its messages come in the order of arrival, over many mailboxes) and routes
- * of different latency in shared mode (the links have latency zero, the courier adds the route's).
+ * Normally the receiver fetches from that mailbox itself. Two cases need a courier, an actor beside
+ * the receiver that fetches as soon as a flow ends: an inbox (its messages come in the order of
+ * arrival, over many mailboxes) and routes of different latency in shared mode (the links have
+ * latency zero, the courier adds the route's).
  */
 #include "sim/sim.h"
 
@@ -13,26 +15,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMALL_STACK = 16 }; /* [KiB]; a courier calls nothing but SimGrid */
-
-/* An actor that lends its name to the mailboxes of its host: the permanent receiver must be an actor there, and one
- * that lives as long as the simulation. */
+/* An actor that lends its name to the mailboxes of its host: the permanent receiver must be an
+ * actor there, and one that lives as long as the simulation. */
 typedef struct doorman {
-    sg_sem_t             work;
+    sg_sem_t work;
     struct registration *queue;
 } doorman;
 
 typedef struct registration {
-    const char          *alias;
-    int                  done;
+    const char *alias;
+    int done;
     struct registration *next;
 } registration;
 
 static struct {
-    int        ranks, couriers; /* couriers: every channel has one */
-    doorman  **doormen;         /* [ranks] by destination */
-    channel  **slot;            /* open addressing; a power of two, at most half full */
-    size_t     slots, used;
+    int ranks, couriers; /* couriers: every channel has one */
+    doorman **doormen;   /* [ranks] by destination */
+    channel **slot;      /* open addressing; a power of two, at most half full */
+    size_t slots, used;
 } all;
 
 void ty_channels_init(const ty_job *job, int couriers)
@@ -44,7 +44,8 @@ void ty_channels_init(const ty_job *job, int couriers)
     all.slot = ty_zalloc(all.slots, sizeof *all.slot);
 }
 
-/* ---- the table of channels -------------------------------------------------------------------------- */
+/* ---- the table of channels
+ * -------------------------------------------------------------------------- */
 
 static size_t hash(int src, int dst, int tag)
 {
@@ -111,7 +112,8 @@ channel *ty_channel_find(int src, int dst, int tag)
     return c;
 }
 
-/* ---- permanent receivers and couriers --------------------------------------------------------------- */
+/* ---- permanent receivers and couriers
+ * --------------------------------------------------------------- */
 
 static void doorman_main(int argc, char **argv)
 {
@@ -128,7 +130,7 @@ static void doorman_main(int argc, char **argv)
 
 static void start_daemon(int dst, void (*code)(int, char **), void *data)
 {
-    sg_actor_daemonize(ty_actor_start("courier", ty_engine_host(dst), code, data, SMALL_STACK));
+    sg_actor_daemonize(ty_actor_start("courier", ty_engine_host(dst), code, data));
 }
 
 static void ask_doorman(channel *c)
@@ -190,7 +192,8 @@ channel *ty_channel_to_send(int src, int dst, int tag)
     return c;
 }
 
-/* ---- messages --------------------------------------------------------------------------------------- */
+/* ---- messages
+ * --------------------------------------------------------------------------------------- */
 
 void ty_message_release(message *m)
 {
@@ -215,8 +218,9 @@ message *ty_channel_fetch(channel *c)
     return m;
 }
 
-/* How much longer a sender waits for m after its flow has ended, when it began to wait at `begin`: with latency in the
- * links a transfer ends when it arrives, and a courier's channel keeps to that. */
+/* How much longer a sender waits for m after its flow has ended, when it began to wait at `begin`:
+ * with latency in the links a transfer ends when it arrives, and a courier's channel keeps to that.
+ */
 double ty_channel_lag(const channel *c, const message *m, double begin)
 {
     double now = simgrid_get_clock();

@@ -18,7 +18,9 @@ static ty_err find_key(const char *key, int *k)
     const char *near = ty_nearest(key, keys, KEYS);
     if (near)
         return ty_error(TY_EUSAGE, "cluster: there is no key '%s'; did you mean %s?", key, near);
-    return ty_error(TY_EUSAGE, "cluster: there is no key '%s'; use nodes, cores, bandwidth, latency, speed", key);
+    return ty_error(TY_EUSAGE,
+                    "cluster: there is no key '%s'; use nodes, cores, bandwidth, latency, speed",
+                    key);
 }
 
 static ty_err positive(const char *what, double value)
@@ -50,12 +52,14 @@ ty_err ty_cluster_parse(const char *spec, cluster *c)
     int given[KEYS] = {0}, k;
     const char *colon = strchr(spec, ':');
     if (strlen(spec) >= sizeof copy)
-        return ty_error(TY_EUSAGE, "cluster: the description is too long; write for example %s", example);
+        return ty_error(TY_EUSAGE, "cluster: the description is too long; write for example %s",
+                        example);
     strcpy(copy, colon ? colon + 1 : "");
     while (*copy && (piece = strsep(&rest, ","))) {
         char *value = strchr(piece, '=');
         if (!value)
-            return ty_error(TY_EUSAGE, "cluster: '%s' is not key=value; write for example %s", piece, example);
+            return ty_error(TY_EUSAGE, "cluster: '%s' is not key=value; write for example %s",
+                            piece, example);
         *value++ = 0;
         TY_TRY(find_key(piece, &k));
         if (given[k]++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * engine - one simulation from start to end. SimGrid can be started once in a process: callers fork first.
+ * engine - one simulation from start to end. SimGrid can be started once in a process: callers fork
+ * first.
  */
 #include "sim/sim.h"
 
@@ -12,27 +13,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { MAX_ROUTES = 4096 }; /* hosts between which a table of latencies is kept */
+
 static struct {
     const ty_job *job;
-    ty_main       fn;
-    void         *arg;
-    sg_host_t    *host; /* of the platform, in the order of ty_platform_host */
-    ty_rank      *rank; /* [ranks] */
-    seat         *seat; /* [ranks] */
-    int           finished;
-    ty_rank     **lane; /* running lanes */
-    int           lanes, lane_room;
-    int           used;    /* hosts that ranks stand on: 0 .. used - 1 */
-    double       *latency; /* [used, used] s of a route; NULL: latency is in the links */
-    unsigned      stack_kib;
+    ty_main fn;
+    void *arg;
+    sg_host_t *host; /* of the platform, in the order of ty_platform_host */
+    ty_rank *rank;   /* [ranks] */
+    seat *seat;      /* [ranks] */
+    int finished;
+    ty_rank **lane; /* running lanes */
+    int lanes, lane_room;
+    int used;        /* hosts that ranks stand on: 0 .. used - 1 */
+    double *latency; /* [used, used] s of a route; NULL: latency is in the links */
 } world;
 
-/* ---- actors ----------------------------------------------------------------------------------------- */
+/* ---- actors
+ * ----------------------------------------------------------------------------------------- */
 
-sg_actor_t ty_actor_start(const char *name, sg_host_t host, void (*code)(int, char **), void *data, unsigned kib)
+sg_actor_t ty_actor_start(const char *name, sg_host_t host, void (*code)(int, char **), void *data)
 {
     sg_actor_t a = sg_actor_init(name, host);
-    sg_actor_set_stacksize(a, (kib ? kib : world.stack_kib) * 1024);
     sg_actor_set_data(a, data); /* before it starts: it may run before we go on */
     sg_actor_start(a, code, 0, NULL);
     return a;
@@ -78,10 +80,7 @@ static void rank_main(int argc, char **argv)
     (void)argc, (void)argv;
     ty_rank *r = sg_actor_self_get_data();
     world.fn(r, world.arg);
-    ty_seat_pay(r);
-    TY_CHECK(world.seat[r->id].open == 0, "the program ended with %d requests that it never waited for",
-             world.seat[r->id].open);
-    r->waiting.what = TY_DONE;
+    ty_seat_end(r);
     world.finished++;
 }
 
@@ -93,7 +92,8 @@ static void whereami(char *buf, unsigned long size)
         snprintf(buf, size, "rank %d @%.4f s", r->id, r->ops->now((ty_rank *)(uintptr_t)r));
 }
 
-/* ---- before the ranks start ------------------------------------------------------------------------- */
+/* ---- before the ranks start
+ * ------------------------------------------------------------------------- */
 
 static void take_seat(int i)
 {
@@ -110,7 +110,19 @@ static void take_seat(int i)
         s->scale = job->machine->peak_flops / s->speed;
 }
 
-/* Move the latency of every route out of the links: CM02 would share a link in inverse proportion to latency. */
+static int has_couriers(const ty_platform *p)
+{
+    return p->network == TY_NET_SHARED && !p->one_latency;
+}
+
+static int used_hosts(const ty_job *job)
+{
+    return job->platform->host_per_rank ? job->ranks
+                                        : ty_platform_host(job->platform, job->ranks - 1) + 1;
+}
+
+/* Move the latency of every route out of the links: CM02 would share a link in inverse proportion
+ * to latency. */
 static void take_latencies(void)
 {
     size_t n = (size_t)world.used;
@@ -124,11 +136,12 @@ static void take_latencies(void)
     free(link);
 }
 
-static void starter_main(int argc, char **argv) /* some zones know their routes only once the simulation runs */
+static void
+starter_main(int argc, char **argv) /* some zones know their routes only once the simulation runs */
 {
     (void)argc, (void)argv;
     const ty_job *job = world.job;
-    int couriers = job->platform->network == TY_NET_SHARED && !job->platform->one_latency;
+    int couriers = has_couriers(job->platform);
     if (couriers)
         take_latencies();
     ty_channels_init(job, couriers);
@@ -136,19 +149,21 @@ static void starter_main(int argc, char **argv) /* some zones know their routes 
         ty_rank_init(&world.rank[i], i, &ty_fabric_sim, job);
         take_seat(i);
         world.rank[i].fabric = &world.seat[i];
-        ty_actor_start("rank", world.seat[i].host, rank_main, &world.rank[i], 0);
+        ty_actor_start("rank", world.seat[i].host, rank_main, &world.rank[i]);
     }
 }
 
-/* A lane's stack and a courier's count as actors: beyond 30,000 the guard pages run out of memory maps. */
+/* Measured: a matrix product of two OpenMP threads, a message and a printf of doubles stay below 6
+ * KiB. Without guard pages stacks are zeroed, so all of them is resident; with them, 30,000 actors
+ * (ranks, lanes, couriers) run out of memory maps. */
 static void choose_stacks(int ranks)
 {
     int many = ranks > 8000;
-    world.stack_kib = many ? 64 : 256;
-    ty_sim_configure_stacks(world.stack_kib, many);
+    ty_sim_configure_stacks(many ? 32 : 256, !many);
 }
 
-/* ---- after ------------------------------------------------------------------------------------------ */
+/* ---- after
+ * ------------------------------------------------------------------------------------------ */
 
 static ty_err deadlock(void)
 {
@@ -157,7 +172,8 @@ static ty_err deadlock(void)
     for (int i = 0; i < world.job->ranks; i++)
         if (world.rank[i].waiting.what != TY_DONE && world.rank[i].waiting.what != TY_IN_JOIN)
             stuck[n++] = &world.rank[i];
-    for (int i = 0; i < world.lanes; i++) /* a rank that waits for its lane is told by what the lane waits for */
+    for (int i = 0; i < world.lanes;
+         i++) /* a rank that waits for its lane is told by what the lane waits for */
         if (world.lane[i]->waiting.what != TY_IN_JOIN)
             stuck[n++] = world.lane[i];
     char waits[512], more[32] = "";
@@ -173,12 +189,20 @@ static ty_err check(const ty_job *job)
 {
     const ty_platform *p = job->platform;
     TY_CHECK(p, "a simulation needs a platform");
-    TY_CHECK((job->ranks - 1) / p->ranks_per_host < p->hosts, "%d ranks on %d hosts", job->ranks, p->hosts);
+    TY_CHECK((job->ranks - 1) / p->ranks_per_host < p->hosts, "%d ranks on %d hosts", job->ranks,
+             p->hosts);
     if (p->host_per_rank && p->ranks_per_host * job->threads > p->cores)
-        return ty_error(TY_EUSAGE,
-                        "%d workers of %d threads on hosts of %d cores: the textbook network gives each worker "
-                        "cores of its own; use --network shared, fewer threads or fewer workers per node",
-                        p->ranks_per_host, job->threads, p->cores);
+        return ty_error(
+            TY_EUSAGE,
+            "%d workers of %d threads on hosts of %d cores: the textbook network gives each worker "
+            "cores of its own; use --network shared, fewer threads or fewer workers per node",
+            p->ranks_per_host, job->threads, p->cores);
+    if (has_couriers(p) && used_hosts(job) > MAX_ROUTES)
+        return ty_error(
+            TY_EUSAGE,
+            "the routes of this platform differ in latency, which --network shared simulates on "
+            "%d hosts at most, not %d",
+            MAX_ROUTES, used_hosts(job));
     return ty_ok();
 }
 
@@ -186,12 +210,13 @@ ty_err ty_engine_run(const ty_job *job, ty_main fn, void *arg)
 {
     TY_TRY(check(job));
     const ty_platform *p = job->platform;
-    mallopt(M_MMAP_THRESHOLD, 32 << 20); /* message buffers come and go: do not map and unmap them */
+    mallopt(M_MMAP_THRESHOLD,
+            32 << 20); /* message buffers come and go: do not map and unmap them */
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
     world.job = job;
     world.fn = fn;
     world.arg = arg;
-    world.used = p->host_per_rank ? job->ranks : ty_platform_host(p, job->ranks - 1) + 1;
+    world.used = used_hosts(job);
     world.rank = ty_zalloc((size_t)job->ranks, sizeof *world.rank);
     world.seat = ty_zalloc((size_t)job->ranks, sizeof *world.seat);
     ty_sim_start(p->network, &p->local);
@@ -199,7 +224,7 @@ ty_err ty_engine_run(const ty_job *job, ty_main fn, void *arg)
     ty_sim_load(p->xml);
     world.host = ty_sim_hosts();
     ty_whereami = whereami;
-    ty_actor_start("starter", world.host[0], starter_main, NULL, 0);
+    ty_actor_start("starter", world.host[0], starter_main, NULL);
     simgrid_run();
     ty_whereami = NULL;
     ty_err e = world.finished == job->ranks ? ty_ok() : deadlock();

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * fabric - the nine functions on SimGrid: a rank is an actor on a host, time is virtual, bytes cross the platform's
- * links.
+ * fabric - the nine functions on SimGrid: a rank is an actor on a host, time is virtual, bytes
+ * cross the platform's links.
  *
- * Compute time is charged, kept, and paid when the rank next communicates, so that the simulation costs events by the
- * message and not by the operation. A charged second is one of the calibrated machine; a host of another speed takes
- * proportionally longer. Ranks that have their cores to themselves sleep; ranks that outnumber the cores of their host
- * execute there and share them. A lane computes beside its rank as on a core of its own, unless the host is shared.
+ * Compute time is charged, kept, and paid when the rank next communicates, so that the simulation
+ * costs events by the message and not by the operation. A charged second is one of the calibrated
+ * machine; a host of another speed takes proportionally longer. Ranks that have their cores to
+ * themselves sleep; ranks that outnumber the cores of their host execute there and share them. A
+ * lane computes beside its rank as on a core of its own, unless the host is shared.
  */
 #include "sim/sim.h"
 
@@ -16,16 +17,18 @@
 #include <unistd.h>
 
 struct ty_lane {
-    ty_rank  rank;
-    seat     seat;
-    ty_main  fn;
-    void    *arg;
+    ty_rank rank;
+    seat seat;
+    ty_main fn;
+    void *arg;
     sg_sem_t done; /* joining a finished actor would crash SimGrid 3.32 */
 };
 
-/* ---- time ------------------------------------------------------------------------------------------- */
+/* ---- time
+ * ------------------------------------------------------------------------------------------- */
 
-/* T threads of a rank are T executions of the same length, each on one core at most; the last one to end counts. */
+/* T threads of a rank are T executions of the same length, each on one core at most; the last one
+ * to end counts. */
 static void execute(double flops, int threads)
 {
     sg_exec_t beside[64];
@@ -50,6 +53,15 @@ void ty_seat_pay(ty_rank *r)
         sg_actor_sleep_for(seconds);
 }
 
+void ty_seat_end(ty_rank *r)
+{
+    const seat *s = r->fabric;
+    ty_seat_pay(r);
+    TY_CHECK(s->sending == 0, "the program ended with %d sends that it never waited for",
+             s->sending);
+    r->waiting.what = TY_DONE;
+}
+
 static void sim_charge(ty_rank *r, double seconds)
 {
     seat *s = r->fabric;
@@ -62,7 +74,8 @@ static double sim_now(ty_rank *r)
     return simgrid_get_clock() + s->pending;
 }
 
-/* ---- messages --------------------------------------------------------------------------------------- */
+/* ---- messages
+ * --------------------------------------------------------------------------------------- */
 
 static message *message_new(int src, const void *buf, size_t bytes)
 {
@@ -71,15 +84,15 @@ static message *message_new(int src, const void *buf, size_t bytes)
     *m = (message){.src = src, .ghost = !buf, .holders = 1, .bytes = bytes, .arrives = -1};
     m->sent_at = simgrid_get_clock();
     if (kept)
-        memcpy(m->data, buf, kept); /* sender and receiver wake at one instant: it may write first */
+        memcpy(m->data, buf,
+               kept); /* sender and receiver wake at one instant: it may write first */
     return m;
 }
 
-static request *request_new(ty_rank *r, int send, int peer, int tag, size_t bytes)
+static request *request_new(channel *c, int send, int peer, int tag, size_t bytes)
 {
     request *q = ty_alloc(sizeof *q);
-    *q = (request){.q = {send, peer, tag, bytes, 0}};
-    ((seat *)r->fabric)->open++;
+    *q = (request){.q = {send, peer, tag, bytes, 0}, .channel = c};
     return q;
 }
 
@@ -88,9 +101,10 @@ static ty_req *sim_isend(ty_rank *r, int dst, int tag, const void *buf, size_t b
     ty_seat_pay(r);
     channel *c = ty_channel_to_send(r->id, dst, tag);
     message *m = message_new(r->id, buf, bytes);
-    request *q = request_new(r, 1, dst, tag, bytes);
+    request *q = request_new(c, 1, dst, tag, bytes);
     q->q.sent_at = m->sent_at;
-    q->channel = c;
+    q->from = r->fabric;
+    q->from->sending++;
     if (c->latency > 0) {
         q->m = m;
         m->holders++;
@@ -101,8 +115,8 @@ static ty_req *sim_isend(ty_rank *r, int dst, int tag, const void *buf, size_t b
 
 static void give(request *q, message *m)
 {
-    TY_CHECK(m->bytes == q->q.bytes, "received %zu B from rank %d where %zu were expected", m->bytes, m->src,
-             q->q.bytes);
+    TY_CHECK(m->bytes == q->q.bytes, "received %zu B from rank %d where %zu were expected",
+             m->bytes, m->src, q->q.bytes);
     TY_CHECK(m->ghost == !q->buf || m->bytes == 0, "a ghost met a real buffer");
     q->m = m;
 }
@@ -115,9 +129,8 @@ static int takes(const request *q, const message *m)
 static ty_req *sim_irecv(ty_rank *r, int src, int tag, void *buf, size_t bytes)
 {
     channel *c = ty_channel_find(tag & TY_TAG_INBOX ? TY_ANY : src, r->id, tag);
-    request *q = request_new(r, 0, src, tag, bytes);
+    request *q = request_new(c, 0, src, tag, bytes);
     q->buf = buf;
-    q->channel = c;
     for (message **p = &c->early; *p; p = &(*p)->next)
         if (takes(q, *p)) {
             message *m = *p;
@@ -168,6 +181,7 @@ static void wait_send(request *q)
 {
     double begin = simgrid_get_clock();
     sg_comm_wait(q->comm);
+    q->from->sending--;
     if (q->m) {
         sg_actor_sleep_for(ty_channel_lag(q->channel, q->m, begin));
         ty_message_release(q->m);
@@ -184,10 +198,10 @@ static void sim_wait(ty_rank *r, ty_req *req, ty_req *done)
         wait_recv(q);
     *done = q->q;
     free(q);
-    ((seat *)r->fabric)->open--;
 }
 
-/* ---- lanes and the end ------------------------------------------------------------------------------ */
+/* ---- lanes and the end
+ * ------------------------------------------------------------------------------ */
 
 static void lane_main(int argc, char **argv)
 {
@@ -195,8 +209,7 @@ static void lane_main(int argc, char **argv)
     ty_rank *self = sg_actor_self_get_data();
     ty_lane *l = (ty_lane *)(void *)self;
     l->fn(self, l->arg);
-    ty_seat_pay(self);
-    self->waiting.what = TY_DONE;
+    ty_seat_end(self);
     ty_engine_lane_ended(self);
     sg_sem_release(l->done);
 }
@@ -213,7 +226,7 @@ static ty_lane *sim_fork(ty_rank *r, ty_main fn, void *arg)
     l->arg = arg;
     l->done = sg_sem_init(0);
     ty_engine_lane_started(&l->rank);
-    ty_actor_start("lane", s->host, lane_main, &l->rank, 0);
+    ty_actor_start("lane", s->host, lane_main, &l->rank);
     return l;
 }
 

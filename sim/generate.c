@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * generate - platforms as XML text. Ports are split-duplex links of their own and there is never a backbone: a link
- * that all routes share would couple every flow with every other in SimGrid's solver. The latency of a route is
- * halved between the two ports it crosses. Numbers are written so that reading them back gives the same bits.
+ * generate - platforms as XML text. Ports are split-duplex links of their own and there is never a
+ * backbone: a link that all routes share would couple every flow with every other in SimGrid's
+ * solver. The latency of a route is halved between the two ports it crosses. Numbers are written so
+ * that reading them back gives the same bits.
  */
 #include "sim/open.h"
 
@@ -10,8 +11,8 @@
 #include <stdlib.h>
 
 typedef struct text {
-    FILE  *f;
-    char  *buf;
+    FILE *f;
+    char *buf;
     size_t size;
 } text;
 
@@ -19,7 +20,9 @@ static FILE *begin(text *t, const char *comment)
 {
     t->f = open_memstream(&t->buf, &t->size);
     TY_CHECK(t->f, "out of memory");
-    fprintf(t->f, "<?xml version='1.0'?>\n<!DOCTYPE platform SYSTEM \"https://simgrid.org/simgrid.dtd\">\n");
+    fprintf(
+        t->f,
+        "<?xml version='1.0'?>\n<!DOCTYPE platform SYSTEM \"https://simgrid.org/simgrid.dtd\">\n");
     fprintf(t->f, "<!-- %s -->\n<platform version=\"4.1\">\n", comment);
     return t->f;
 }
@@ -33,8 +36,9 @@ static char *end(text *t)
 
 static void link_tag(FILE *f, const char *name, int i, ty_net net, const char *policy)
 {
-    fprintf(f, "<link id=\"%s%d\" bandwidth=\"%.17gBps\" latency=\"%.17gs\" sharing_policy=\"%s\"/>\n", name, i,
-            net.beta, net.alpha, policy);
+    fprintf(f,
+            "<link id=\"%s%d\" bandwidth=\"%.17gBps\" latency=\"%.17gs\" sharing_policy=\"%s\"/>\n",
+            name, i, net.beta, net.alpha, policy);
 }
 
 static void host_tag(FILE *f, const char *name, int i, host_facts h)
@@ -50,8 +54,10 @@ static ty_net half(ty_net net)
 char *ty_generate_multicore(int cores, double speed, ty_net handoff)
 {
     text t;
-    FILE *f = begin(&t, "One host. A message between two of its workers costs the machine model's hand-off, and "
-                        "messages do\n     not slow each other down.");
+    FILE *f = begin(
+        &t,
+        "One host. A message between two of its workers costs the machine model's hand-off, and "
+        "messages do\n     not slow each other down.");
     fprintf(f, "<zone id=\"world\" routing=\"Full\">\n");
     host_tag(f, "host", 0, (host_facts){speed, cores});
     link_tag(f, "handoff", 0, handoff, "FATPIPE");
@@ -62,14 +68,19 @@ char *ty_generate_multicore(int cores, double speed, ty_net handoff)
 char *ty_generate_cluster(int hosts, host_facts host, ty_net net, ty_net handoff)
 {
     text t;
-    FILE *f = begin(&t, "Equal hosts, each with a private full-duplex port on a switch that never blocks. A "
-                        "message crosses\n     two ports and pays half the latency at each; inside a host it "
-                        "costs the machine model's hand-off.");
+    FILE *f = begin(
+        &t, "Equal hosts, each with a private full-duplex port on a switch that never blocks. A "
+            "message crosses\n     two ports and pays half the latency at each; inside a host it "
+            "costs the machine model's hand-off.");
     fprintf(f, "<zone id=\"world\" routing=\"Full\">\n");
-    fprintf(f, "<cluster id=\"nodes\" prefix=\"node\" suffix=\"\" radical=\"0-%d\" speed=\"%.17gf\" core=\"%d\"\n",
+    fprintf(f,
+            "<cluster id=\"nodes\" prefix=\"node\" suffix=\"\" radical=\"0-%d\" speed=\"%.17gf\" "
+            "core=\"%d\"\n",
             hosts - 1, host.speed, host.cores);
-    fprintf(f, "         bw=\"%.17gBps\" lat=\"%.17gs\" sharing_policy=\"SPLITDUPLEX\"\n", net.beta, net.alpha / 2);
-    fprintf(f, "         loopback_bw=\"%.17gBps\" loopback_lat=\"%.17gs\"/>\n", handoff.beta, handoff.alpha);
+    fprintf(f, "         bw=\"%.17gBps\" lat=\"%.17gs\" sharing_policy=\"SPLITDUPLEX\"\n", net.beta,
+            net.alpha / 2);
+    fprintf(f, "         loopback_bw=\"%.17gBps\" loopback_lat=\"%.17gs\"/>\n", handoff.beta,
+            handoff.alpha);
     return end(&t);
 }
 
@@ -78,14 +89,17 @@ static void ports(FILE *f, const char *name, int n, ty_net net)
     for (int i = 0; i < n; i++)
         link_tag(f, "port", i, half(net), "SPLITDUPLEX");
     for (int i = 0; i < n; i++)
-        fprintf(f, "<host_link id=\"%s%d\" up=\"port%d_UP\" down=\"port%d_DOWN\"/>\n", name, i, i, i);
+        fprintf(f, "<host_link id=\"%s%d\" up=\"port%d_UP\" down=\"port%d_DOWN\"/>\n", name, i, i,
+                i);
 }
 
 char *ty_generate_mixed(int hosts, const host_facts *host, ty_net net)
 {
     text t;
-    FILE *f = begin(&t, "Hosts of different speed or size, each with a private full-duplex port on a switch that "
-                        "never\n     blocks. A message crosses two ports and pays half the latency at each.");
+    FILE *f = begin(
+        &t,
+        "Hosts of different speed or size, each with a private full-duplex port on a switch that "
+        "never\n     blocks. A message crosses two ports and pays half the latency at each.");
     fprintf(f, "<zone id=\"world\" routing=\"Cluster\">\n");
     for (int i = 0; i < hosts; i++)
         host_tag(f, "node", i, host[i]);
@@ -98,16 +112,20 @@ static void hand_over(FILE *f, int ranks, int per_host)
     for (int i = 0; i < ranks; i++)
         for (int j = i - i % per_host; j < ranks && j < i - i % per_host + per_host; j++)
             if (i != j)
-                fprintf(f, "<bypassRoute src=\"worker%d\" dst=\"worker%d\"><link_ctn id=\"handoff%d\"/></bypassRoute>\n",
+                fprintf(f,
+                        "<bypassRoute src=\"worker%d\" dst=\"worker%d\"><link_ctn "
+                        "id=\"handoff%d\"/></bypassRoute>\n",
                         i, j, i / per_host);
 }
 
 char *ty_generate_ports(int ranks, int per_host, const host_facts *host, ty_net net, ty_net handoff)
 {
     text t;
-    FILE *f = begin(&t, "Several workers a host, each with cores and a private full-duplex port of its own (the "
-                        "textbook's\n     network); a <host> here is one worker. Workers of one host hand over "
-                        "as the machine model says.");
+    FILE *f = begin(
+        &t,
+        "Several workers a host, each with cores and a private full-duplex port of its own (the "
+        "textbook's\n     network); a <host> here is one worker. Workers of one host hand over "
+        "as the machine model says.");
     fprintf(f, "<zone id=\"world\" routing=\"Cluster\">\n");
     fprintf(f, "<prop id=\"workers_per_host\" value=\"%d\"/>\n", per_host);
     for (int i = 0; i < ranks; i++)

@@ -23,7 +23,8 @@ static const char precision[] = "surf/precision";
 
 void ty_sim_start(ty_network network, const ty_net *local)
 {
-    /* A deadlock is reported by ourselves; what else goes wrong is SimGrid's to say, without decoration. */
+    /* A deadlock is reported by ourselves; what else goes wrong is SimGrid's to say, without
+     * decoration. */
     char *argv[] = {"trainyard", "--log=root.thresh:error", "--log=root.fmt:%m%n",
                     "--log=ker_engine.app:file:/dev/null", NULL};
     int argc = 4;
@@ -45,10 +46,10 @@ void ty_sim_start(ty_network network, const ty_net *local)
     }
 }
 
-void ty_sim_configure_stacks(unsigned kib, int many)
+void ty_sim_configure_stacks(int kib, int guards)
 {
-    sg_cfg_set_int("contexts/stack-size", (int)kib);
-    if (many)
+    sg_cfg_set_int("contexts/stack-size", kib);
+    if (!guards)
         sg_cfg_set_int("contexts/guard-size", 0);
 }
 
@@ -87,7 +88,8 @@ static int compare_names(const char *a, const char *b)
 
 static int compare_hosts(const void *a, const void *b)
 {
-    return compare_names(sg_host_get_name(*(const sg_host_t *)a), sg_host_get_name(*(const sg_host_t *)b));
+    return compare_names(sg_host_get_name(*(const sg_host_t *)a),
+                         sg_host_get_name(*(const sg_host_t *)b));
 }
 
 sg_host_t *ty_sim_hosts(void)

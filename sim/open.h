@@ -9,7 +9,8 @@
 
 /* ---- resolve.c: from a name to a file ---- */
 
-/* The path of platform file `spec` (a name in the search path, or a path); TY_EUSAGE with the nearest name. */
+/* The path of platform file `spec` (a name in the search path, or a path); TY_EUSAGE with the
+ * nearest name. */
 ty_err ty_platform_resolve(const char *spec, char *path, size_t size);
 
 /* ---- cluster.c: the keys of cluster: ---- */
@@ -30,17 +31,21 @@ typedef struct host_facts {
 } host_facts;
 
 typedef struct probe {
-    int         hosts;
-    int         one_latency, one_bandwidth; /* of all routes looked at: all pairs up to 64 hosts, else a sample */
-    int         same_hosts;                 /* in cores and speed */
-    int         as_machine;                 /* property compute="machine" */
-    int         workers_per_host; /* of a file that ty_generate_ports wrote: its hosts are workers; else 0 */
-    ty_net      net, local;       /* between two hosts (two workers of different hosts), and inside one */
-    char        broken[2][64]; /* two hosts without a route, or with one that carries nothing; else empty */
-    host_facts *host;          /* [hosts], owned */
+    int hosts;
+    int one_latency,
+        one_bandwidth;    /* of all routes looked at: all pairs up to 64 hosts, else a sample */
+    int same_hosts;       /* in cores and speed */
+    int as_machine;       /* property compute="machine" */
+    int workers_per_host; /* of a file that ty_generate_ports wrote: its hosts are workers; else 0
+                           */
+    ty_net net, local;    /* between two hosts (two workers of different hosts), and inside one */
+    char   broken[2]
+               [64];  /* two hosts without a route, or with one that carries nothing; else empty */
+    host_facts *host; /* [hosts], owned */
 } probe;
 
-/* Load xml in a child process and tell what is in it; `handoff` as for ty_sim_start, `name` for messages. */
+/* Load xml in a child process and tell what is in it; `handoff` as for ty_sim_start, `name` for
+ * messages. */
 ty_err ty_platform_probe(const char *name, const char *xml, const ty_net *handoff, probe *found);
 
 /* ---- generate.c: XML text, owned by the caller ---- */
@@ -52,6 +57,7 @@ char *ty_generate_cluster(int hosts, host_facts host, ty_net net, ty_net handoff
 /* The same with a speed and cores for each host. */
 char *ty_generate_mixed(int hosts, const host_facts *host, ty_net net);
 /* A port for each of `ranks` workers, `per_host` of them on one of the hosts. */
-char *ty_generate_ports(int ranks, int per_host, const host_facts *host, ty_net net, ty_net handoff);
+char *ty_generate_ports(int ranks, int per_host, const host_facts *host, ty_net net,
+                        ty_net handoff);
 
 #endif

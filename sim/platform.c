@@ -11,14 +11,14 @@
 enum { MAX_XML = 256 << 20 };
 
 /* What is assumed where no machine model says better. */
-static const double assumed_speed = 1e9;               /* [flop/s] of a core */
+static const double assumed_speed = 1e9;           /* [flop/s] of a core */
 static const ty_net assumed_handoff = {1e-6, 5e9}; /* [s], [B/s] */
 
 typedef struct request {
     const char *spec;
-    int         ranks, per_host; /* per_host 0: to be chosen */
-    host_facts  host;            /* the machine's */
-    ty_net      handoff;
+    int ranks, per_host; /* per_host 0: to be chosen */
+    host_facts host;     /* the machine's */
+    ty_net handoff;
 } request;
 
 static int ceil_div(int a, int b)
@@ -34,10 +34,14 @@ static ty_err place(ty_platform *p, const request *q)
     if (ceil_div(q->ranks, per) <= p->hosts)
         return ty_ok();
     if (p->hosts == 1)
-        return ty_error(TY_EUSAGE, "%.80s has one host: leave --workers-per-node away to put all %d workers on it",
-                        p->name, q->ranks);
-    return ty_error(TY_EUSAGE, "%.80s has %d hosts, too few for %d workers at %d a node; use --workers-per-node %d",
-                    p->name, p->hosts, q->ranks, per, ceil_div(q->ranks, p->hosts));
+        return ty_error(
+            TY_EUSAGE,
+            "%.80s has one host: leave --workers-per-node away to put all %d workers on it",
+            p->name, q->ranks);
+    return ty_error(
+        TY_EUSAGE,
+        "%.80s has %d hosts, too few for %d workers at %d a node; use --workers-per-node %d",
+        p->name, p->hosts, q->ranks, per, ceil_div(q->ranks, p->hosts));
 }
 
 /* The textbook network: a port for every worker. */
@@ -45,7 +49,8 @@ static ty_err make_ports(ty_platform *p, const request *q, const host_facts *hos
 {
     if (p->ranks_per_host > p->cores)
         return ty_error(TY_EUSAGE,
-                        "%d workers on a host of %d cores: the textbook network gives each worker a port and cores "
+                        "%d workers on a host of %d cores: the textbook network gives each worker "
+                        "a port and cores "
                         "of its own; use --network shared or fewer workers per node",
                         p->ranks_per_host, p->cores);
     free(p->xml);
@@ -61,7 +66,8 @@ static ty_err make_ports(ty_platform *p, const request *q, const host_facts *hos
     return ty_ok();
 }
 
-/* ---- the three kinds of platform -------------------------------------------------------------------- */
+/* ---- the three kinds of platform
+ * -------------------------------------------------------------------- */
 
 static ty_err open_multicore(ty_platform *p, const request *q)
 {
@@ -126,8 +132,8 @@ static ty_err open_ports(ty_platform *p, request q, const probe *f)
     p->host_per_rank = p->uniform = p->one_latency = 1;
     TY_TRY(place(p, &q));
     return q.ranks <= f->hosts ? ty_ok()
-                               : ty_error(TY_EUSAGE, "%.80s was written for %d workers, not %d", p->name, f->hosts,
-                                          q.ranks);
+                               : ty_error(TY_EUSAGE, "%.80s was written for %d workers, not %d",
+                                          p->name, f->hosts, q.ranks);
 }
 
 static ty_err use_file(ty_platform *p, const request *q, const probe *f)
@@ -139,8 +145,11 @@ static ty_err use_file(ty_platform *p, const request *q, const probe *f)
     if (p->network != TY_NET_TEXTBOOK || p->hosts == 1)
         return ty_ok();
     if (!p->uniform)
-        return ty_error(TY_EUSAGE, "%.80s: its routes differ in latency or bandwidth, which the textbook network has "
-                        "no place for; use --network shared", p->name);
+        return ty_error(
+            TY_EUSAGE,
+            "%.80s: its routes differ in latency or bandwidth, which the textbook network has "
+            "no place for; use --network shared",
+            p->name);
     return make_ports(p, q, f->host, f->same_hosts);
 }
 
@@ -152,23 +161,26 @@ static ty_err open_file(ty_platform *p, const request *q)
     TY_TRY(ty_platform_resolve(q->spec, path, sizeof path));
     TY_TRY(ty_read_text(path, MAX_XML, &p->xml, &size));
     if (size == 0 || strlen(p->xml) != size)
-        return ty_error(TY_EUSAGE, "%.120s is %s", path, size ? "not an XML file: it has zero bytes in it" : "empty");
+        return ty_error(TY_EUSAGE, "%.120s is %s", path,
+                        size ? "not an XML file: it has zero bytes in it" : "empty");
     TY_TRY(ty_platform_probe(path, p->xml, &q->handoff, &found));
     ty_err e = use_file(p, q, &found);
     free(found.host);
     return e;
 }
 
-/* ---- what others call ------------------------------------------------------------------------------- */
+/* ---- what others call
+ * ------------------------------------------------------------------------------- */
 
-ty_err ty_platform_open(ty_platform *p, const char *spec, ty_network network, int ranks, int ranks_per_host,
-                        const ty_machine *machine)
+ty_err ty_platform_open(ty_platform *p, const char *spec, ty_network network, int ranks,
+                        int ranks_per_host, const ty_machine *machine)
 {
     request q = {spec, ranks, ranks_per_host, {assumed_speed, 1}, assumed_handoff};
     *p = (ty_platform){.network = network};
     TY_CHECK(ranks > 0 && ranks_per_host >= 0, "%d ranks, %d a host", ranks, ranks_per_host);
     if (strlen(spec) >= sizeof p->name)
-        return ty_error(TY_EUSAGE, "the platform's name is longer than %zu characters", sizeof p->name - 1);
+        return ty_error(TY_EUSAGE, "the platform's name is longer than %zu characters",
+                        sizeof p->name - 1);
     strcpy(p->name, spec);
     if (machine && machine->peak_flops > 0)
         q.host.speed = machine->peak_flops;

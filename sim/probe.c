@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * probe - what a platform's text contains, asked of SimGrid itself in a child process: SimGrid stops the process at
- * the first mistake in a file, and can be started only once in a process.
+ * probe - what a platform's text contains, asked of SimGrid itself in a child process: SimGrid
+ * stops the process at the first mistake in a file, and can be started only once in a process.
  *
- * The child writes its findings into one memory file and its messages into another, which the parent reads.
+ * The child writes its findings into one memory file and its messages into another, which the
+ * parent reads.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* memfd_create */
@@ -28,12 +29,13 @@
 
 enum { ALL_PAIRS = 64, SAMPLES = 4096, MAX_HOSTS = 1000000, PATIENCE = 120 /* [s] */ };
 
-/* ---- in the child ----------------------------------------------------------------------------------- */
+/* ---- in the child
+ * ----------------------------------------------------------------------------------- */
 
 static struct {
-    probe      found;
+    probe found;
     sg_host_t *host;
-    int        out;
+    int out;
 } child;
 
 static ty_net route(int i, int j)
@@ -77,7 +79,8 @@ static void look_at_routes(int n)
     for (int i = 0; i < n; i++)
         look_at(i, (i + 1) % n);
     for (int s = 0; s < SAMPLES; s++) {
-        int i = (int)(ty_uniform(1, (uint64_t)s * 2) * n), j = (int)(ty_uniform(1, (uint64_t)s * 2 + 1) * n);
+        int i = (int)(ty_uniform(1, (uint64_t)s * 2) * n),
+            j = (int)(ty_uniform(1, (uint64_t)s * 2 + 1) * n);
         if (i != j)
             look_at(i, j);
     }
@@ -118,7 +121,8 @@ static void count_hosts(void)
     f->host = ty_zalloc((size_t)f->hosts, sizeof *f->host);
     f->same_hosts = 1;
     for (int i = 0; i < f->hosts; i++) {
-        f->host[i] = (host_facts){sg_host_get_speed(child.host[i]), sg_host_core_count(child.host[i])};
+        f->host[i] =
+            (host_facts){sg_host_get_speed(child.host[i]), sg_host_core_count(child.host[i])};
         if (differ(f->host[i].speed, f->host[0].speed) || f->host[i].cores != f->host[0].cores)
             f->same_hosts = 0;
     }
@@ -149,7 +153,8 @@ static _Noreturn void probe_here(const char *xml, const ty_net *handoff, int out
     _exit(0);
 }
 
-/* ---- in the parent ---------------------------------------------------------------------------------- */
+/* ---- in the parent
+ * ---------------------------------------------------------------------------------- */
 
 static void first_line(int log, char *line, size_t size)
 {
@@ -158,7 +163,8 @@ static void first_line(int log, char *line, size_t size)
     line[strcspn(line, "\n")] = 0;
 }
 
-/* "Parse error at /proc/self/fd/4:6: Invalid XML (XML input line 6, state 59): Bad attribute ..." -> "line 6: Bad ..." */
+/* "Parse error at /proc/self/fd/4:6: Invalid XML (XML input line 6, state 59): Bad attribute ..."
+ * -> "line 6: Bad ..." */
 static ty_err explain(const char *name, const char *line)
 {
     static const char start[] = "Parse error at ";
@@ -173,7 +179,8 @@ static ty_err explain(const char *name, const char *line)
         what = after ? after + (state ? 3 : 2) : line;
     }
     size_t n = 0;
-    for (const char *c = what; *c && n < sizeof shown - 1; c++) /* a binary file is quoted in the message */
+    for (const char *c = what; *c && n < sizeof shown - 1;
+         c++) /* a binary file is quoted in the message */
         shown[n++] = *c >= ' ' && *c <= '~' ? *c : '?';
     shown[n] = 0;
     if (at)
@@ -192,8 +199,8 @@ static ty_err read_findings(const char *name, int out, probe *found)
     TY_CHECK(n == (ssize_t)bytes, "the probe of %s was cut short", name);
     ty_err e = ty_ok();
     if (*found->broken[0])
-        e = ty_error(TY_EUSAGE, "%.60s: from %s to %s there is no route, or one without bandwidth", name,
-                     found->broken[0], found->broken[1]);
+        e = ty_error(TY_EUSAGE, "%.60s: from %s to %s there is no route, or one without bandwidth",
+                     name, found->broken[0], found->broken[1]);
     for (int i = 0; i < found->hosts; i++)
         if (!(found->host[i].speed > 0))
             e = ty_error(TY_EUSAGE, "%.60s: the speed of a host must be more than 0", name);
@@ -204,7 +211,8 @@ static ty_err read_findings(const char *name, int out, probe *found)
 
 ty_err ty_platform_probe(const char *name, const char *xml, const ty_net *handoff, probe *found)
 {
-    int out = memfd_create("findings", MFD_CLOEXEC), log = memfd_create("messages", MFD_CLOEXEC), status;
+    int out = memfd_create("findings", MFD_CLOEXEC), log = memfd_create("messages", MFD_CLOEXEC),
+        status;
     TY_CHECK(out >= 0 && log >= 0, "cannot make a file in memory");
     fflush(NULL); /* what is buffered must not be written twice */
     pid_t pid = fork();
@@ -214,9 +222,10 @@ ty_err ty_platform_probe(const char *name, const char *xml, const ty_net *handof
     TY_CHECK(waitpid(pid, &status, 0) == pid, "lost the probe of %s", name);
     char line[512];
     first_line(log, line, sizeof line);
-    ty_err e = status == 0                                          ? read_findings(name, out, found)
-               : WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? explain(name, "it takes minutes to read")
-                                                                    : explain(name, line);
+    ty_err e = status == 0 ? read_findings(name, out, found)
+               : WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM
+                   ? explain(name, "it takes minutes to read")
+                   : explain(name, line);
     close(out);
     close(log);
     return e;

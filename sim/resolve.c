@@ -50,10 +50,11 @@ static ty_err unknown(const char *spec)
     const char *near = ty_nearest(spec, known, n);
     if (near)
         return ty_error(TY_EUSAGE, "there is no platform '%s'; did you mean %s?", spec, near);
-    return ty_error(TY_EUSAGE,
-                    "there is no platform '%s'; use multicore, cluster:key=value,..., the name of a file in "
-                    "platforms/ or a path to an XML file",
-                    spec);
+    return ty_error(
+        TY_EUSAGE,
+        "there is no platform '%s'; use multicore, cluster:key=value,..., the name of a file in "
+        "platforms/ or a path to an XML file",
+        spec);
 }
 
 static ty_err check_file(const char *path)
@@ -74,7 +75,8 @@ ty_err ty_platform_resolve(const char *spec, char *path, size_t size)
     }
     for (int i = 0; *spec && i < 3; i++) {
         const char *dir = search_dir(i);
-        if (dir && (size_t)snprintf(path, size, "%s/%s.xml", dir, spec) < size && !access(path, F_OK))
+        if (dir && (size_t)snprintf(path, size, "%s/%s.xml", dir, spec) < size &&
+            !access(path, F_OK))
             return check_file(path);
     }
     return unknown(spec);

@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- data ------------------------------------------------------------------------------------- */
+/* ---- data -------------------------------------------------------------------------------------
+ */
 
 /* n floats in [-1, 1) that depend on the seed; free() them. */
 static inline float *naive_random(size_t n, uint64_t seed)
@@ -48,11 +49,14 @@ static inline double naive_distance(const float *x, const double *y, size_t n)
     return worst;
 }
 
-/* ---- matrix product -------------------------------------------------------------------------------- */
+/* ---- matrix product
+ * -------------------------------------------------------------------------------- */
 
-/* c [M,N] = a b + (accumulate ? c : 0), element by element; counts one multiply and one add each. */
-static inline void naive_gemm(int trans_a, int trans_b, size_t M, size_t N, size_t K, const float *a,
-                              const float *b, int accumulate, double *c, double *flops)
+/* c [M,N] = a b + (accumulate ? c : 0), element by element; counts one multiply and one add each.
+ */
+static inline void naive_gemm(int trans_a, int trans_b, size_t M, size_t N, size_t K,
+                              const float *a, const float *b, int accumulate, double *c,
+                              double *flops)
 {
     for (size_t i = 0; i < M; i++)
         for (size_t j = 0; j < N; j++) {
@@ -66,22 +70,25 @@ static inline void naive_gemm(int trans_a, int trans_b, size_t M, size_t N, size
         }
 }
 
-/* The chain of multiply-adds, in float, that every element is; fused: rounded once a link, not twice. */
-static inline float naive_chain(int trans_a, int trans_b, size_t M, size_t N, size_t K, const float *a,
-                                const float *b, float start, size_t i, size_t j, int fused)
+/* The chain of multiply-adds, in float, that every element is; fused: rounded once a link, not
+ * twice. */
+static inline float naive_chain(int trans_a, int trans_b, size_t M, size_t N, size_t K,
+                                const float *a, const float *b, float start, size_t i, size_t j,
+                                int fused)
 {
     for (size_t k = 0; k < K; k++) {
-        const float    x = a[trans_a ? k * M + i : i * K + k], y = b[trans_b ? j * K + k : k * N + j];
+        const float x = a[trans_a ? k * M + i : i * K + k], y = b[trans_b ? j * K + k : k * N + j];
         volatile float product = x * y; /* volatile: the compiler may not fuse it into the sum */
         start = fused ? fmaf(x, y, start) : start + product;
     }
     return start;
 }
 
-/* ---- softmax cross-entropy --------------------------------------------------------------------------- */
+/* ---- softmax cross-entropy
+ * --------------------------------------------------------------------------- */
 
-static inline double naive_softmax(double *d, const double *x, const float *labels, size_t B, size_t C,
-                                   double scale)
+static inline double naive_softmax(double *d, const double *x, const float *labels, size_t B,
+                                   size_t C, double scale)
 {
     double loss = 0;
     for (size_t i = 0; i < B; i++) {
@@ -99,7 +106,8 @@ static inline double naive_softmax(double *d, const double *x, const float *labe
     return loss;
 }
 
-/* ---- augmentation ------------------------------------------------------------------------------------- */
+/* ---- augmentation
+ * ------------------------------------------------------------------------------------- */
 
 static inline double naive_pixel(const uint8_t *image, long h, long w, double y, double x)
 {
@@ -108,18 +116,19 @@ static inline double naive_pixel(const uint8_t *image, long h, long w, double y,
 }
 
 /* out [h,w]: pixel p shows R(-angle) (p - centre - d) + centre, bilinear, 0 outside. */
-static inline void naive_augment(double *out, const uint8_t *image, const float *move, size_t h, size_t w,
-                                 double mean, double std)
+static inline void naive_augment(double *out, const uint8_t *image, const float *move, size_t h,
+                                 size_t w, double mean, double std)
 {
     const double c = cos((double)move[0]), s = sin((double)move[0]);
     const double cx = ((double)w - 1) / 2, cy = ((double)h - 1) / 2;
 
     for (size_t y = 0; y < h; y++)
         for (size_t x = 0; x < w; x++) {
-            const double px = (double)x - cx - (double)move[1], py = (double)y - cy - (double)move[2];
+            const double px = (double)x - cx - (double)move[1],
+                         py = (double)y - cy - (double)move[2];
             const double u = c * px + s * py + cx, v = c * py - s * px + cy;
             const double fu = u - floor(u), fv = v - floor(v);
-            double       sum = 0;
+            double sum = 0;
             for (int j = 0; j < 2; j++)
                 for (int i = 0; i < 2; i++)
                     sum += (i ? fu : 1 - fu) * (j ? fv : 1 - fv) *

@@ -137,7 +137,7 @@ static void grid(ty_rank *r, void *arg)
         ty_team_new(r, 2, (r->id & 1) + pp, 2, 2),     /* data */
         ty_team_new(r, 3, r->id & 3, 4, 2),            /* pipeline */
     };
-    ty_tensor in = ty_tensor_new(r, TY_BUFFER, 1, 3), out = ty_tensor_new(r, TY_GRAD, 1, 1);
+    ty_tensor in = ty_tensor_new(r, TY_GRAD, 1, 3), out = ty_tensor_new(r, TY_GRAD, 1, 1);
     ty_req *s[3];
     out.data[0] = (float)r->id;
     for (int d = 0; d < 3; d++)
@@ -149,7 +149,7 @@ static void grid(ty_rank *r, void *arg)
         TY_CHECK(ty_team_rank(&team[d], 1 - team[d].me) == (r->id ^ 1 << d), "axis %d: member", d);
     }
     ty_drop(r, out);
-    in.memory = TY_GRAD; /* not from the pool */
+    ty_drop(r, in);
 }
 
 START_TEST(the_teams_of_a_grid_do_not_mix)

@@ -12,8 +12,8 @@ enum { MOST = 100 * 90 };
 static const float mean = 0.13f, std = 0.31f;
 
 /* Images of these sizes; the last two are too large for the fast path. */
-static const size_t sizes[][2] = { { 1, 1 },  { 1, 9 },   { 2, 3 },   { 7, 7 },   { 8, 8 },
-                                   { 28, 28 }, { 61, 61 }, { 62, 61 }, { 100, 90 } };
+static const size_t sizes[][2] = {{1, 1},   {1, 9},   {2, 3},   {7, 7},   {8, 8},
+                                  {28, 28}, {61, 61}, {62, 61}, {100, 90}};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 static void paint(uint8_t *image, size_t n, uint64_t seed)
@@ -25,7 +25,7 @@ static void paint(uint8_t *image, size_t n, uint64_t seed)
 static void augment_one(float *out, const uint8_t *image, size_t h, size_t w, float angle, float dx,
                         float dy)
 {
-    const float move[1][3] = { { angle, dx, dy } };
+    const float move[1][3] = {{angle, dx, dy}};
     ty_kernel_augment(out, &image, move, 1, h, w, mean, std);
 }
 
@@ -37,9 +37,9 @@ static double shade(double byte)
 
 START_TEST(decoding_normalises_every_byte)
 {
-    uint8_t        image[256];
+    uint8_t image[256];
     const uint8_t *images = image;
-    float          out[256];
+    float out[256];
     for (int i = 0; i < 256; i++)
         image[i] = (uint8_t)i;
     ty_kernel_augment(out, &images, NULL, 1, 16, 16, mean, std);
@@ -51,7 +51,7 @@ END_TEST
 START_TEST(no_movement_is_bitwise_the_plain_decoding)
 {
     static uint8_t image[MOST];
-    static float   moved[MOST], plain[MOST];
+    static float moved[MOST], plain[MOST];
     const uint8_t *images = image;
     for (int s = 0; s < SIZES; s++) {
         const size_t n = sizes[s][0] * sizes[s][1];
@@ -66,7 +66,7 @@ END_TEST
 START_TEST(whole_pixels_move_exactly_and_leave_background)
 {
     static uint8_t image[MOST];
-    static float   out[MOST];
+    static float out[MOST];
     for (int s = 0; s < SIZES; s++)
         for (int d = -3; d <= 3; d++) {
             const int h = (int)sizes[s][0], w = (int)sizes[s][1], dx = d, dy = 2 * d - 1;
@@ -84,8 +84,8 @@ END_TEST
 
 START_TEST(half_a_pixel_is_the_mean_of_two)
 {
-    const uint8_t image[4] = { 10, 30, 50, 200 };
-    float         out[4];
+    const uint8_t image[4] = {10, 30, 50, 200};
+    float out[4];
     augment_one(out, image, 1, 4, 0, 0.5f, 0);
     ck_assert_double_eq_tol((double)out[0], shade(5), 1e-6);
     ck_assert_double_eq_tol((double)out[1], shade(20), 1e-6);
@@ -96,25 +96,26 @@ END_TEST
 /* A quarter turn from right to down carries (x, y) to (n - 1 - y, x). */
 START_TEST(a_quarter_turn_moves_every_pixel_to_its_place)
 {
-    static const size_t side[] = { 1, 2, 7, 8, 28, 61, 75 };
-    static uint8_t      image[75 * 75];
-    static float        out[75 * 75];
+    static const size_t side[] = {1, 2, 7, 8, 28, 61, 75};
+    static uint8_t image[75 * 75];
+    static float out[75 * 75];
     for (size_t s = 0; s < sizeof side / sizeof *side; s++) {
         const size_t n = side[s];
         paint(image, n * n, 3);
         augment_one(out, image, n, n, (float)(M_PI / 2), 0, 0);
         for (size_t y = 0; y < n; y++)
             for (size_t x = 0; x < n; x++)
-                ck_assert_double_eq_tol((double)out[x * n + n - 1 - y], shade(image[y * n + x]), 1e-4);
+                ck_assert_double_eq_tol((double)out[x * n + n - 1 - y], shade(image[y * n + x]),
+                                        1e-4);
     }
 }
 END_TEST
 
 START_TEST(far_away_is_background)
 {
-    static uint8_t     image[28 * 28];
-    static float       out[28 * 28];
-    static const float far[] = { 28, -28, 1e4f, -1e9f, 1e30f };
+    static uint8_t image[28 * 28];
+    static float out[28 * 28];
+    static const float far[] = {28, -28, 1e4f, -1e9f, 1e30f};
     paint(image, sizeof image, 4);
     for (size_t i = 0; i < 2 * sizeof far / sizeof *far; i++) {
         augment_one(out, image, 28, 28, 0, i % 2 ? far[i / 2] : 0, i % 2 ? 0 : far[i / 2]);
@@ -128,15 +129,15 @@ END_TEST
 START_TEST(any_move_is_the_naive_one)
 {
     static uint8_t image[MOST];
-    static float   out[MOST];
-    static double  exact[MOST];
+    static float out[MOST];
+    static double exact[MOST];
     for (int s = 0; s < SIZES; s++)
         for (uint64_t i = 0; i < 20; i++) {
-            const size_t   h = sizes[s][0], w = sizes[s][1];
+            const size_t h = sizes[s][0], w = sizes[s][1];
             const uint64_t key = ty_key(5, i, 0);
-            const float    move[3] = { (float)(6 * ty_uniform(key, 0) - 3),
-                                       (float)(10 * ty_uniform(key, 1) - 5),
-                                       (float)(10 * ty_uniform(key, 2) - 5) };
+            const float move[3] = {(float)(6 * ty_uniform(key, 0) - 3),
+                                   (float)(10 * ty_uniform(key, 1) - 5),
+                                   (float)(10 * ty_uniform(key, 2) - 5)};
             paint(image, h * w, i);
             augment_one(out, image, h, w, move[0], move[1], move[2]);
             naive_augment(exact, image, move, h, w, (double)mean, (double)std);
@@ -150,7 +151,7 @@ START_TEST(a_batch_is_its_images_for_any_number_of_threads)
 {
     enum { B = 50, PIXELS = 28 * 28 };
     static uint8_t image[B][PIXELS];
-    static float   one[B * PIXELS], many[B * PIXELS], move[B][3];
+    static float one[B * PIXELS], many[B * PIXELS], move[B][3];
     const uint8_t *images[B];
     for (int i = 0; i < B; i++) {
         paint(image[i], PIXELS, (uint64_t)i);
@@ -180,10 +181,12 @@ START_TEST(no_images_are_no_work)
 }
 END_TEST
 
-int main(void)
+int main(int argc, char **argv)
 {
-    Suite   *suite = suite_create("kernels/augment");
-    TCase   *cases = tcase_create("augment");
+    (void)argc;
+    ty_kernel_spin_briefly(argv);
+    Suite *suite = suite_create("kernels/augment");
+    TCase *cases = tcase_create("augment");
     SRunner *runner;
 
     tcase_set_timeout(cases, 120);

@@ -7,16 +7,17 @@
 
 #include <check.h>
 
-static const size_t sizes[] = { 0, 1, 7, 16, 33, 1000, 200003 };
+static const size_t sizes[] = {0, 1, 7, 16, 33, 1000, 200003};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
-/* ---- element-wise ---------------------------------------------------------------------------------- */
+/* ---- element-wise
+ * ---------------------------------------------------------------------------------- */
 
 START_TEST(add_scale_copy_and_fill_do_what_they_say)
 {
     for (int s = 0; s < SIZES; s++) {
         const size_t n = sizes[s];
-        float       *x = naive_random(n, 1), *y = naive_random(n, 2), *z = naive_copy(y, n);
+        float *x = naive_random(n, 1), *y = naive_random(n, 2), *z = naive_copy(y, n);
         ty_kernel_add(z, x, n);
         for (size_t i = 0; i < n; i++)
             ck_assert(z[i] == y[i] + x[i]);
@@ -37,8 +38,8 @@ START_TEST(relu_cuts_negatives_and_passes_their_gradient_nowhere)
 {
     for (int s = 0; s < SIZES; s++) {
         const size_t n = sizes[s];
-        float       *x = naive_random(n, 1), *y = naive_copy(x, n), *g = naive_random(n, 2);
-        float       *d = naive_copy(g, n);
+        float *x = naive_random(n, 1), *y = naive_copy(x, n), *g = naive_random(n, 2);
+        float *d = naive_copy(g, n);
         ty_kernel_relu_fwd(y, n);
         ty_kernel_relu_bwd(d, y, n);
         for (size_t i = 0; i < n; i++) {
@@ -52,7 +53,7 @@ END_TEST
 
 START_TEST(relu_lets_no_gradient_through_at_zero_and_hides_no_nan)
 {
-    float y[3] = { 0, NAN, -0.0f }, dy[3] = { 5, 5, 5 };
+    float y[3] = {0, NAN, -0.0f}, dy[3] = {5, 5, 5};
     ty_kernel_relu_fwd(y, 3);
     ck_assert(y[0] == 0 && isnan(y[1]) && y[2] == 0);
     ty_kernel_relu_bwd(dy, y, 3);
@@ -60,7 +61,8 @@ START_TEST(relu_lets_no_gradient_through_at_zero_and_hides_no_nan)
 }
 END_TEST
 
-/* ---- optimizers ---------------------------------------------------------------------------------------- */
+/* ---- optimizers
+ * ---------------------------------------------------------------------------------------- */
 
 START_TEST(sgd_follows_its_formula)
 {
@@ -84,8 +86,8 @@ START_TEST(adamw_follows_the_paper_over_several_steps)
     enum { N = 37, STEPS = 5 };
     const double lr = (double)0.01f, b1 = (double)0.9f, b2 = (double)0.999f, eps = (double)1e-8f;
     const double decay = (double)0.1f;
-    float       *p = naive_random(N, 1), m[N] = { 0 }, v[N] = { 0 };
-    double       ep[N], em[N] = { 0 }, ev[N] = { 0 };
+    float *p = naive_random(N, 1), m[N] = {0}, v[N] = {0};
+    double ep[N], em[N] = {0}, ev[N] = {0};
 
     for (int i = 0; i < N; i++)
         ep[i] = (double)p[i];
@@ -107,14 +109,15 @@ START_TEST(adamw_follows_the_paper_over_several_steps)
 }
 END_TEST
 
-/* ---- softmax ---------------------------------------------------------------------------------------------- */
+/* ---- softmax
+ * ---------------------------------------------------------------------------------------------- */
 
 static void check_softmax(size_t rows, size_t classes, double spread, int in_place)
 {
     const size_t n = rows * classes;
-    float       *x = naive_random(n, 1), *labels = naive_random(rows, 2);
-    double      *ex = malloc((n + 1) * sizeof *ex), *ed = malloc((n + 1) * sizeof *ed);
-    size_t       correct = 99, hits = 0;
+    float *x = naive_random(n, 1), *labels = naive_random(rows, 2);
+    double *ex = malloc((n + 1) * sizeof *ex), *ed = malloc((n + 1) * sizeof *ed);
+    size_t correct = 99, hits = 0;
 
     for (size_t i = 0; i < n; i++) {
         x[i] *= (float)spread;
@@ -127,11 +130,11 @@ static void check_softmax(size_t rows, size_t classes, double spread, int in_pla
             best = ex[i * classes + j] > ex[i * classes + best] ? j : best;
         hits += best == (size_t)labels[i];
     }
-    float       *d = in_place ? x : naive_random(n, 3);
+    float *d = in_place ? x : naive_random(n, 3);
     const double loss = ty_kernel_softmax_xent(d, x, labels, rows, classes, 0.25f, &correct);
     const double exact = naive_softmax(ed, ex, labels, rows, classes, 0.25);
-    ck_assert_msg(fabs(loss - exact) <= 1e-6 * (1 + exact), "%zu x %zu: loss %g, not %g", rows, classes,
-                  loss, exact);
+    ck_assert_msg(fabs(loss - exact) <= 1e-6 * (1 + exact), "%zu x %zu: loss %g, not %g", rows,
+                  classes, loss, exact);
     ck_assert_msg(naive_distance(d, ed, n) < 1e-6, "%zu x %zu: gradient off by %g", rows, classes,
                   naive_distance(d, ed, n));
     ck_assert_uint_eq(correct, hits);
@@ -142,7 +145,8 @@ static void check_softmax(size_t rows, size_t classes, double spread, int in_pla
 
 START_TEST(softmax_is_the_naive_one_in_place_or_not)
 {
-    static const size_t rows[] = { 0, 1, 3, 128, 300, 1000 }, classes[] = { 1, 2, 9, 10, 15, 16, 17, 100 };
+    static const size_t rows[] = {0, 1, 3, 128, 300, 1000},
+                        classes[] = {1, 2, 9, 10, 15, 16, 17, 100};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (size_t j = 0; j < sizeof classes / sizeof *classes; j++)
             for (int in_place = 0; in_place < 2; in_place++)
@@ -159,9 +163,9 @@ END_TEST
 
 START_TEST(softmax_counts_only_the_first_of_equal_logits)
 {
-    const float logits[6] = { 1, 1, 0, 0, 2, 2 }, labels[2] = { 1, 1 };
-    float       d[6];
-    size_t      correct;
+    const float logits[6] = {1, 1, 0, 0, 2, 2}, labels[2] = {1, 1};
+    float d[6];
+    size_t correct;
     ty_kernel_softmax_xent(d, logits, labels, 2, 3, 1, &correct);
     ck_assert_uint_eq(correct, 1);
 }
@@ -169,8 +173,8 @@ END_TEST
 
 START_TEST(softmax_shows_a_divergence_and_a_label_that_is_no_class)
 {
-    float logits[3] = { 0, NAN, 1 }, fine[3] = { 0, 1, 2 }, d[3];
-    const float label = 2, none[] = { 3, -1, NAN };
+    float logits[3] = {0, NAN, 1}, fine[3] = {0, 1, 2}, d[3];
+    const float label = 2, none[] = {3, -1, NAN};
     ck_assert(isnan(ty_kernel_softmax_xent(d, logits, &label, 1, 3, 1, NULL)));
     for (int i = 0; i < 3; i++) {
         size_t correct;
@@ -180,7 +184,9 @@ START_TEST(softmax_shows_a_divergence_and_a_label_that_is_no_class)
 }
 END_TEST
 
-/* ---- threads ------------------------------------------------------------------------------------------------- */
+/* ---- threads
+ * -------------------------------------------------------------------------------------------------
+ */
 
 enum { N = 400003, ROWS = 1500, CLASSES = 77, LOGITS = ROWS * CLASSES };
 
@@ -212,7 +218,7 @@ static size_t run_all(float *out, int threads)
 
 START_TEST(results_are_bitwise_the_same_for_any_number_of_threads)
 {
-    float       *one = naive_random(3 * N + LOGITS + 2, 1), *many = naive_random(3 * N + LOGITS + 2, 2);
+    float *one = naive_random(3 * N + LOGITS + 2, 1), *many = naive_random(3 * N + LOGITS + 2, 2);
     const size_t n = run_all(one, 1);
     for (int threads = 2; threads <= 4; threads++) {
         run_all(many, threads);
@@ -239,7 +245,9 @@ START_TEST(peak_is_a_plausible_rate)
 }
 END_TEST
 
-/* ---- work ------------------------------------------------------------------------------------------------------ */
+/* ---- work
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void check_work(ty_work w, ty_class cls, double flops, double bytes)
 {
@@ -261,10 +269,12 @@ START_TEST(work_counts_every_operand_once)
 }
 END_TEST
 
-int main(void)
+int main(int argc, char **argv)
 {
-    Suite   *suite = suite_create("kernels/elementwise");
-    TCase   *cases = tcase_create("elementwise");
+    (void)argc;
+    ty_kernel_spin_briefly(argv);
+    Suite *suite = suite_create("kernels/elementwise");
+    TCase *cases = tcase_create("elementwise");
     SRunner *runner;
 
     tcase_set_timeout(cases, 120);

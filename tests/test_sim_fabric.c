@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The nine functions on SimGrid. A simulation can run once in a process, so each runs in a child that puts what its
- * ranks saw into shared memory.
+ * The nine functions on SimGrid. A simulation can run once in a process, so each runs in a child
+ * that puts what its ranks saw into shared memory.
  */
 #include "base/file.h"
 #include "fabric/rank.h"
@@ -23,18 +23,19 @@ static const double ms = 1e-3;
 
 static struct seen {
     double time[32];
-    int    number[32];
+    int number[32];
     ty_err err;
-    int    died; /* by a signal: our own mistake was found */
-} *seen;
+    int died; /* by a signal: our own mistake was found */
+} * seen;
 
 static const ty_machine machine = {.cores = 2, .peak_flops = PEAK, .handoff = {1e-4, 1e10}};
 
-/* ---- running one simulation ------------------------------------------------------------------------- */
+/* ---- running one simulation
+ * ------------------------------------------------------------------------- */
 
 typedef struct setting {
     const char *spec, *network;
-    int         ranks, per_host, threads, real;
+    int ranks, per_host, threads, real;
 } setting;
 
 static void in_child(const setting *s, ty_main fn)
@@ -83,10 +84,12 @@ static void simulate(setting s, ty_main fn)
 
 static void is_near(double got, double want)
 {
-    ck_assert_msg(fabs(got - want) <= 1e-9 * (1e-3 + fabs(want)), "got %.15g s, want %.15g s", got, want);
+    ck_assert_msg(fabs(got - want) <= 1e-9 * (1e-3 + fabs(want)), "got %.15g s, want %.15g s", got,
+                  want);
 }
 
-/* ---- messages --------------------------------------------------------------------------------------- */
+/* ---- messages
+ * --------------------------------------------------------------------------------------- */
 
 static void three_sizes(ty_rank *r, void *arg)
 {
@@ -255,7 +258,8 @@ END_TEST
 
 enum { INBOX = TY_TAG_INBOX | 3 };
 
-static void inbox(ty_rank *r, void *arg) /* the later but shorter message of rank 2 overtakes rank 1's */
+static void inbox(ty_rank *r,
+                  void *arg) /* the later but shorter message of rank 2 overtakes rank 1's */
 {
     (void)arg;
     if (r->id == 0) {
@@ -303,6 +307,21 @@ static void forgets_to_wait(ty_rank *r, void *arg)
         ty_recv(r, 0, 0, NULL, 100);
 }
 
+static void sends_and_leaves(ty_rank *r, void *arg)
+{
+    (void)arg;
+    ty_isend(r, 1, 0, NULL, 100);
+}
+
+static void lane_forgets_to_wait(ty_rank *r, void *arg)
+{
+    (void)arg;
+    if (r->id == 0)
+        ty_join(r, ty_fork(r, sends_and_leaves, NULL));
+    else
+        ty_recv(r, 0, 0, NULL, 100);
+}
+
 START_TEST(our_own_mistakes_stop_the_world)
 {
     int keep = dup(STDERR_FILENO);
@@ -311,12 +330,15 @@ START_TEST(our_own_mistakes_stop_the_world)
     ck_assert(seen->died);
     simulate_any((setting){CLUSTER, NULL, 2}, forgets_to_wait);
     ck_assert(seen->died);
+    simulate_any((setting){CLUSTER, NULL, 2}, lane_forgets_to_wait);
+    ck_assert(seen->died);
     dup2(keep, STDERR_FILENO);
     close(keep);
 }
 END_TEST
 
-/* ---- lanes, deadlock -------------------------------------------------------------------------------- */
+/* ---- lanes, deadlock
+ * -------------------------------------------------------------------------------- */
 
 static void swap(ty_rank *r, void *arg)
 {
@@ -361,7 +383,8 @@ static void joins_another(ty_rank *r, void *arg)
 static void chain(ty_rank *r, void *arg)
 {
     (void)arg;
-    ty_lane *a = ty_fork(r, slow, NULL), *b = ty_fork(r, joins_another, a), *c = ty_fork(r, slow, NULL);
+    ty_lane *a = ty_fork(r, slow, NULL), *b = ty_fork(r, joins_another, a),
+            *c = ty_fork(r, slow, NULL);
     ty_charge(r, 0.25);
     ty_join(r, c); /* long before... */
     ty_charge(r, 2);
@@ -403,7 +426,8 @@ START_TEST(a_deadlock_is_named)
 }
 END_TEST
 
-/* ---- compute ---------------------------------------------------------------------------------------- */
+/* ---- compute
+ * ---------------------------------------------------------------------------------------- */
 
 static void compute(ty_rank *r, void *arg)
 {
@@ -431,7 +455,9 @@ START_TEST(three_ranks_on_two_cores_take_half_as_long_again)
     is_near(seen->time[0], 1.5 + 1e-4);
     simulate((setting){CLUSTER ",nodes=1", NULL, 2}, compute_alone);
     is_near(seen->time[0], 1 + 1e-4);
-    simulate((setting){"cluster:latency=1ms,bandwidth=1GBps,cores=4,nodes=1", NULL, 3, .threads = 2}, compute_alone);
+    simulate(
+        (setting){"cluster:latency=1ms,bandwidth=1GBps,cores=4,nodes=1", NULL, 3, .threads = 2},
+        compute_alone);
     is_near(seen->time[0], 1.5 + 1e-4);
     simulate((setting){"multicore", NULL, 2, .threads = 2}, compute_alone);
     is_near(seen->time[0], 2 + 1e-4);
@@ -449,7 +475,8 @@ START_TEST(a_host_computes_in_proportion_to_its_speed)
 }
 END_TEST
 
-/* ---- several ranks a host --------------------------------------------------------------------------- */
+/* ---- several ranks a host
+ * --------------------------------------------------------------------------- */
 
 static void neighbours(ty_rank *r, void *arg) /* 0 and 1 share a host, 2 and 3 another */
 {
@@ -487,19 +514,24 @@ START_TEST(textbook_workers_need_cores_of_their_own)
 }
 END_TEST
 
-/* ---- routes of different latency -------------------------------------------------------------------- */
+/* ---- routes of different latency
+ * -------------------------------------------------------------------- */
 
 /* host0 --uplink-- near (5 ms) -- host1
  *             \--- far (10 ms) -- host2 */
 static const char fork_xml[] =
     "<?xml version='1.0'?><!DOCTYPE platform SYSTEM \"https://simgrid.org/simgrid.dtd\">"
-    "<platform version=\"4.1\"><zone id=\"world\" routing=\"Full\"><prop id=\"compute\" value=\"machine\"/>"
-    "<host id=\"host0\" speed=\"1Gf\"/><host id=\"host1\" speed=\"1Gf\"/><host id=\"host2\" speed=\"1Gf\"/>"
-    "<link id=\"uplink\" bandwidth=\"1GBps\" latency=\"0s\"/><link id=\"near\" bandwidth=\"8GBps\" latency=\"5ms\"/>"
+    "<platform version=\"4.1\"><zone id=\"world\" routing=\"Full\"><prop id=\"compute\" "
+    "value=\"machine\"/>"
+    "<host id=\"host0\" speed=\"1Gf\"/><host id=\"host1\" speed=\"1Gf\"/><host id=\"host2\" "
+    "speed=\"1Gf\"/>"
+    "<link id=\"uplink\" bandwidth=\"1GBps\" latency=\"0s\"/><link id=\"near\" bandwidth=\"8GBps\" "
+    "latency=\"5ms\"/>"
     "<link id=\"far\" bandwidth=\"8GBps\" latency=\"10ms\"/>"
     "<route src=\"host0\" dst=\"host1\"><link_ctn id=\"uplink\"/><link_ctn id=\"near\"/></route>"
     "<route src=\"host0\" dst=\"host2\"><link_ctn id=\"uplink\"/><link_ctn id=\"far\"/></route>"
-    "<route src=\"host1\" dst=\"host2\"><link_ctn id=\"near\"/><link_ctn id=\"far\"/></route></zone></platform>";
+    "<route src=\"host1\" dst=\"host2\"><link_ctn id=\"near\"/><link_ctn "
+    "id=\"far\"/></route></zone></platform>";
 static char fork_path[64];
 
 static void write_fork(void)
@@ -525,7 +557,8 @@ START_TEST(routes_of_different_latency_share_a_link_fairly)
 }
 END_TEST
 
-static void three_receivers(ty_rank *r, void *arg) /* who waits at once, before the arrival, long after it */
+static void three_receivers(ty_rank *r,
+                            void *arg) /* who waits at once, before the arrival, long after it */
 {
     static const double delay[] = {0, 4e-3, 9e-3};
     (void)arg;
@@ -554,11 +587,14 @@ START_TEST(a_message_arrives_its_latency_after_its_flow_whether_or_not_anybody_w
 }
 END_TEST
 
-static void overtaken(ty_rank *r, void *arg) /* 3 sizes down one channel while the far inbox is nearer than it seems */
+static void
+overtaken(ty_rank *r,
+          void *arg) /* 3 sizes down one channel while the far inbox is nearer than it seems */
 {
     (void)arg;
     if (r->id == 0) {
-        ty_req *q[] = {ty_isend(r, 1, 0, NULL, MB), ty_isend(r, 1, 0, NULL, 8), ty_isend(r, 2, INBOX, NULL, 8)};
+        ty_req *q[] = {ty_isend(r, 1, 0, NULL, MB), ty_isend(r, 1, 0, NULL, 8),
+                       ty_isend(r, 2, INBOX, NULL, 8)};
         for (int i = 0; i < 3; i++)
             ty_wait(r, q[i]);
     } else if (r->id == 1) {
@@ -582,11 +618,13 @@ START_TEST(latency_beside_the_links_keeps_order_and_inboxes)
     ck_assert_int_eq(seen->number[1], 1);
     ck_assert_double_eq_tol(seen->time[2], 10 * ms, 1e-6);
     ck_assert_double_eq_tol(seen->time[3], 16 * ms, 1e-6);
-    ck_assert_double_lt(seen->time[1], 16.01 * ms); /* its own send ends at 16 ms, both receives before */
+    ck_assert_double_lt(seen->time[1],
+                        16.01 * ms); /* its own send ends at 16 ms, both receives before */
 }
 END_TEST
 
-/* ---- the laws --------------------------------------------------------------------------------------- */
+/* ---- the laws
+ * --------------------------------------------------------------------------------------- */
 
 static void ring(ty_rank *r, void *arg)
 {

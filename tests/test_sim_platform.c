@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Platforms: what each file says about itself is measured, every bad input gets a line that says what to change, and
- * what is generated reads back as the same simulation. Each simulation runs in a child.
+ * Platforms: what each file says about itself is measured, every bad input gets a line that says
+ * what to change, and what is generated reads back as the same simulation. Each simulation runs in
+ * a child.
  */
 #include "base/file.h"
 #include "fabric/rank.h"
@@ -21,28 +22,32 @@
 #endif
 
 enum { BYTES = 100000000 };
-static const char head[] = "<?xml version='1.0'?>\n<!DOCTYPE platform SYSTEM \"https://simgrid.org/simgrid.dtd\">\n"
-                           "<platform version=\"4.1\">\n<zone id=\"world\" routing=\"Full\">\n";
+static const char head[] =
+    "<?xml version='1.0'?>\n<!DOCTYPE platform SYSTEM \"https://simgrid.org/simgrid.dtd\">\n"
+    "<platform version=\"4.1\">\n<zone id=\"world\" routing=\"Full\">\n";
 static const char tail[] = "\n</zone>\n</platform>\n";
 
 static const ty_machine machine = {.cores = 2, .peak_flops = 3e9, .handoff = {3e-7, 7e9}};
 static double *seen; /* shared with the child */
 static char dir[64], path[128];
 
-static ty_err open_it(ty_platform *p, const char *spec, const char *network, int ranks, int per_host)
+static ty_err open_it(ty_platform *p, const char *spec, const char *network, int ranks,
+                      int per_host)
 {
     ty_network mode;
     ty_err e = ty_network_find(network, &mode);
     return e.code ? e : ty_platform_open(p, spec, mode, ranks, per_host, &machine);
 }
 
-static void must_open(ty_platform *p, const char *spec, const char *network, int ranks, int per_host)
+static void must_open(ty_platform *p, const char *spec, const char *network, int ranks,
+                      int per_host)
 {
     ty_err e = open_it(p, spec, network, ranks, per_host);
     ck_assert_msg(e.code == TY_OK, "%s: %s", spec, e.msg);
 }
 
-static void must_refuse(const char *spec, const char *network, int ranks, int per_host, const char *because)
+static void must_refuse(const char *spec, const char *network, int ranks, int per_host,
+                        const char *because)
 {
     ty_platform p;
     ty_err e = open_it(&p, spec, network, ranks, per_host);
@@ -75,7 +80,12 @@ static void simulate(const ty_platform *p, int ranks, int threads, ty_main fn)
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
-        ty_job job = {.ranks = ranks, .threads = threads, .busy = 1, .ghost = 1, .machine = &machine, .platform = p};
+        ty_job job = {.ranks = ranks,
+                      .threads = threads,
+                      .busy = 1,
+                      .ghost = 1,
+                      .machine = &machine,
+                      .platform = p};
         alarm(60);
         ty_err e = ty_fabric_sim.run(&job, fn, NULL);
         if (e.code)
@@ -87,7 +97,8 @@ static void simulate(const ty_platform *p, int ranks, int threads, ty_main fn)
     ck_assert_int_eq(status, 0);
 }
 
-/* ---- what a file says is what it does --------------------------------------------------------------- */
+/* ---- what a file says is what it does
+ * --------------------------------------------------------------- */
 
 static void two_messages(ty_rank *r, void *arg)
 {
@@ -120,12 +131,15 @@ START_TEST(each_file_has_the_latency_and_bandwidth_of_its_comment)
         ck_assert(!ty_read_text(files.gl_pathv[i], 1 << 20, &text, &n).code);
         const char *said = strstr(text, "latency + n / bandwidth = ");
         ck_assert_ptr_nonnull(said);
-        ck_assert_int_eq(sscanf(said, "latency + n / bandwidth = %lf us + n / (%lf %cB/s)", &us, &rate, &prefix), 3);
+        ck_assert_int_eq(
+            sscanf(said, "latency + n / bandwidth = %lf us + n / (%lf %cB/s)", &us, &rate, &prefix),
+            3);
         for (int mode = 0; mode < 2; mode++) {
             must_open(&p, files.gl_pathv[i], ty_network_name[mode], 2, 0);
             simulate(&p, 2, 1, two_messages);
             ck_assert_double_eq_tol(seen[0], us * 1e-6, 1e-12);
-            ck_assert_double_eq_tol(BYTES / (seen[1] - seen[0]) / (rate * mega_or_giga(prefix)), 1, 1e-9);
+            ck_assert_double_eq_tol(BYTES / (seen[1] - seen[0]) / (rate * mega_or_giga(prefix)), 1,
+                                    1e-9);
             ck_assert_double_eq_tol(p.net.alpha, us * 1e-6, 1e-12);
             ck_assert_double_eq_tol(p.net.beta / (rate * mega_or_giga(prefix)), 1, 1e-9);
             ck_assert(p.uniform && p.one_latency);
@@ -181,7 +195,8 @@ START_TEST(a_cluster_takes_its_keys_and_defaults)
 }
 END_TEST
 
-/* ---- bad input -------------------------------------------------------------------------------------- */
+/* ---- bad input
+ * -------------------------------------------------------------------------------------- */
 
 START_TEST(a_bad_name_gets_the_nearest)
 {
@@ -196,7 +211,8 @@ END_TEST
 
 START_TEST(a_bad_cluster_says_what_to_change)
 {
-    must_refuse("cluster:nods=4,bandwidth=1Gbps,latency=1us", "shared", 2, 0, "did you mean nodes?");
+    must_refuse("cluster:nods=4,bandwidth=1Gbps,latency=1us", "shared", 2, 0,
+                "did you mean nodes?");
     must_refuse("cluster:qqqqqqq=4", "shared", 2, 0, "use nodes, cores");
     must_refuse("cluster:nodes=4,latency=1us", "shared", 2, 0, "bandwidth is missing");
     must_refuse("cluster:bandwidth=1Gbps", "shared", 2, 0, "latency is missing");
@@ -208,9 +224,12 @@ START_TEST(a_bad_cluster_says_what_to_change)
     must_refuse("cluster:bandwidth=0Gbps,latency=1us", "shared", 2, 0, "more than 0");
     must_refuse("cluster:bandwidth=1Gbps,latency=-1us", "shared", 2, 0, "latency");
     must_refuse("cluster:bandwidth=1Gbps,bandwidth=2Gbps,latency=1us", "shared", 2, 0, "twice");
-    must_refuse("cluster:nodes=4,bandwidth=1Gbps,latency=1us", "shared", 9, 2, "4 hosts, too few for 9 workers");
-    must_refuse("cluster:nodes=4,bandwidth=1Gbps,latency=1us", "shared", 9, 0, "--workers-per-node 3");
-    must_refuse("cluster:cores=2,bandwidth=1Gbps,latency=1us", "textbook", 9, 3, "--network shared");
+    must_refuse("cluster:nodes=4,bandwidth=1Gbps,latency=1us", "shared", 9, 2,
+                "4 hosts, too few for 9 workers");
+    must_refuse("cluster:nodes=4,bandwidth=1Gbps,latency=1us", "shared", 9, 0,
+                "--workers-per-node 3");
+    must_refuse("cluster:cores=2,bandwidth=1Gbps,latency=1us", "textbook", 9, 3,
+                "--network shared");
 }
 END_TEST
 
@@ -245,14 +264,16 @@ END_TEST
 
 START_TEST(too_few_hosts_says_how_many_there_are)
 {
-    must_refuse("ethernet", "shared", 30, 0, "16 hosts, too few for 30 workers at 1 a node; use --workers-per-node 2");
+    must_refuse("ethernet", "shared", 30, 0,
+                "16 hosts, too few for 30 workers at 1 a node; use --workers-per-node 2");
     must_refuse("multicore", "shared", 4, 2, "one host");
 }
 END_TEST
 
 static const char uneven[] =
     "<host id=\"a\" speed=\"1Gf\"/><host id=\"b\" speed=\"2Gf\" core=\"4\"/>\n"
-    "<link id=\"l\" bandwidth=\"1GBps\" latency=\"1us\"/><link id=\"m\" bandwidth=\"1GBps\" latency=\"%s\"/>\n"
+    "<link id=\"l\" bandwidth=\"1GBps\" latency=\"1us\"/><link id=\"m\" bandwidth=\"1GBps\" "
+    "latency=\"%s\"/>\n"
     "<route src=\"a\" dst=\"b\" symmetrical=\"NO\"><link_ctn id=\"l\"/></route>\n"
     "<route src=\"b\" dst=\"a\" symmetrical=\"NO\"><link_ctn id=\"m\"/></route>\n";
 
@@ -307,7 +328,8 @@ START_TEST(hosts_are_placed_by_the_numbers_in_their_names)
     fputs("<link id=\"l\" bandwidth=\"1GBps\" latency=\"1us\"/>\n", f);
     for (int i = 0; i < 12; i++)
         for (int j = 0; j < i; j++)
-            fprintf(f, "<route src=\"h%d.lab\" dst=\"h%d.lab\"><link_ctn id=\"l\"/></route>\n", i, j);
+            fprintf(f, "<route src=\"h%d.lab\" dst=\"h%d.lab\"><link_ctn id=\"l\"/></route>\n", i,
+                    j);
     fputs(tail, f);
     fclose(f);
     write_file("names.xml", text, size);
@@ -320,7 +342,8 @@ START_TEST(hosts_are_placed_by_the_numbers_in_their_names)
 }
 END_TEST
 
-/* ---- written and read back -------------------------------------------------------------------------- */
+/* ---- written and read back
+ * -------------------------------------------------------------------------- */
 
 static void mixture(ty_rank *r, void *arg) /* charges, a ring, everybody to rank 0 */
 {

@@ -16,7 +16,10 @@ ty_err ty_problem_open(ty_problem *p, const char *name, const ty_workload_option
         names[i] = ty_workloads[i]->name;
         if (!strcmp(name, names[i])) {
             *p = (ty_problem){.workload = ty_workloads[i]};
-            return ty_workloads[i]->open(o, p);
+            TY_TRY(ty_workloads[i]->open(o, p));
+            if (o->samples && ty_workloads[i]->has_data)
+                ty_problem_pretend(p, (uint32_t)o->samples);
+            return ty_ok();
         }
     }
     const char *near = ty_nearest(name, names, ty_workloads_n);
@@ -29,6 +32,12 @@ void ty_problem_close(ty_problem *p)
     ty_dataset_free(&p->data);
     free(p->blocks);
     *p = (ty_problem){0};
+}
+
+void ty_problem_pretend(ty_problem *p, uint32_t n)
+{
+    p->pretended = n > p->data.train.n;
+    p->data.train.n = n;
 }
 
 static void append(ty_problem *p, ty_block b)

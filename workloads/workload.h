@@ -18,7 +18,8 @@ typedef struct ty_workload_options {
     int    hidden_n;     /* widths of the hidden layers */
     long   layers;       /* synthetic-mlp: equal linear layers */
     long   width;
-    long   samples;      /* synthetic-mlp: training samples */
+    long   samples;      /* training samples: of synthetic-mlp as many as said; of a data set its first ones, or more than
+                          * it has, for ghosts */
 } ty_workload_options;
 
 /* A workload opened: what every rank of a run shares, read-only. */
@@ -29,6 +30,7 @@ typedef struct ty_problem {
     int        blocks_n;
     ty_block  *blocks;   /* [blocks_n] whole layers, with index and offset set */
     size_t     params;   /* of the whole network */
+    int        pretended; /* the training set is said to be larger than it is: ghosts only */
 } ty_problem;
 
 typedef struct ty_workload {
@@ -44,6 +46,9 @@ extern const size_t ty_workloads_n;
 /* Open the workload of that name; TY_EUSAGE with the nearest name, or what is wrong with its data. */
 ty_err ty_problem_open(ty_problem *p, const char *name, const ty_workload_options *o);
 void   ty_problem_close(ty_problem *p);
+
+/* Say that the training set has n samples, for studies of cost: only ghosts can run then. */
+void ty_problem_pretend(ty_problem *p, uint32_t n);
 
 /* For workloads: features -> hidden... -> classes, linear layers with a ReLU between. */
 void ty_problem_mlp(ty_problem *p, size_t features, const size_t *hidden, int n, size_t classes);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * gemm_peer - our matrix product against OpenBLAS, one shape after the other.
- * The two alternate within a run, so that a change of clock or a busy neighbour meets both; a shape whose
- * results differ gets no rate. Peak is the multiply-add ruler, measured around every shape.
+ * The two alternate within a run, so that a change of clock or a busy neighbour meets both; a shape
+ * whose results differ gets no rate. Peak is the multiply-add ruler, measured around every shape.
  *
  *   gemm_peer [threads [rounds]]
  */
@@ -19,8 +19,8 @@ enum { MAX_ROUNDS = 1001 };
 
 typedef struct shape {
     const char *name;
-    int         trans_a, trans_b, accumulate;
-    size_t      M, N, K;
+    int trans_a, trans_b, accumulate;
+    size_t M, N, K;
 } shape;
 
 /* clang-format off */
@@ -89,19 +89,20 @@ typedef struct rate {
 static rate rate_of(double *seconds, int n, double flops)
 {
     qsort(seconds, (size_t)n, sizeof *seconds, rising);
-    return (rate){ flops / seconds[n * 9 / 10], flops / seconds[n / 2], flops / seconds[n / 10] };
+    return (rate){flops / seconds[n * 9 / 10], flops / seconds[n / 2], flops / seconds[n / 10]};
 }
 
 /* Let the other library's idle threads stop spinning: OpenBLAS's do so for up to 0.1 s. */
 static void settle(int threads)
 {
-    const struct timespec pause = { 0, 150000000 };
+    const struct timespec pause = {0, 150000000};
     if (threads > 1)
         nanosleep(&pause, NULL);
 }
 
 /* Seconds of one call: the mean of as many as fill about 2 ms. */
-static double time_of(multiply *f, const shape *s, const float *a, const float *b, float *c, int calls)
+static double time_of(multiply *f, const shape *s, const float *a, const float *b, float *c,
+                      int calls)
 {
     const double begin = now();
     for (int i = 0; i < calls; i++)
@@ -113,7 +114,7 @@ static double time_of(multiply *f, const shape *s, const float *a, const float *
 static double difference(const shape *s, const float *a, const float *b, float *c, float *d)
 {
     const size_t n = s->M * s->N;
-    double       worst = 0;
+    double worst = 0;
 
     memset(c, 0, n * sizeof *c);
     memset(d, 0, n * sizeof *d);
@@ -129,7 +130,7 @@ static void race(const shape *s, const float *a, const float *b, float *c, float
                  int threads, double *mine, double *his)
 {
     const double flops = 2.0 * (double)s->M * (double)s->N * (double)s->K;
-    const int    calls = 1 + (int)(2e-3 * 150e9 * threads / flops), turn = threads > 1 ? 8 : 1;
+    const int calls = 1 + (int)(2e-3 * 150e9 * threads / flops), turn = threads > 1 ? 8 : 1;
 
     for (int first = 0; first < rounds; first += turn) {
         const int last = first + turn < rounds ? first + turn : rounds;
@@ -151,7 +152,7 @@ static int compare(const shape *s, int rounds, int threads)
     float *c = random_floats(s->M * s->N), *d = random_floats(s->M * s->N);
     double mine[MAX_ROUNDS], his[MAX_ROUNDS];
     const double off = difference(s, a, b, c, d);
-    const int    right = off < 20;
+    const int right = off < 20;
 
     settle(threads);
     const double peak_before = ty_kernel_fma_peak(5e-3);
@@ -161,7 +162,8 @@ static int compare(const shape *s, int rounds, int threads)
     const double peak = fmax(peak_before, ty_kernel_fma_peak(5e-3));
     if (right) {
         const rate m = rate_of(mine, rounds, flops), h = rate_of(his, rounds, flops);
-        printf("%s %5zu x%5zu x%5zu  %6.1f (%5.1f..%5.1f)  %6.1f (%5.1f..%5.1f)  %5.2f  %4.0f %%  %5.0f\n",
+        printf("%s %5zu x%5zu x%5zu  %6.1f (%5.1f..%5.1f)  %6.1f (%5.1f..%5.1f)  %5.2f  %4.0f %%  "
+               "%5.0f\n",
                s->name, s->M, s->N, s->K, m.median / 1e9, m.low / 1e9, m.high / 1e9, h.median / 1e9,
                h.low / 1e9, h.high / 1e9, m.median / h.median, 100 * m.median / peak, peak / 1e9);
     } else
@@ -176,14 +178,15 @@ int main(int argc, char **argv)
 {
     const int threads = argc > 1 ? atoi(argv[1]) : 1, asked = argc > 2 ? atoi(argv[2]) : 25;
     const int rounds = asked < 1 ? 1 : asked < MAX_ROUNDS ? asked : MAX_ROUNDS;
-    int       right = 1;
+    int right = 1;
 
+    ty_kernel_spin_briefly(argv);
     ty_kernel_set_threads(threads);
     openblas_set_num_threads(threads);
     printf("OpenBLAS kernel %s, %d thread(s), %d rounds, Gflop/s median (p10..p90)\n",
            openblas_get_corename(), threads, rounds);
-    printf("%-29s %-23s %-22s %5s %6s %6s\n", "layout       M      N      K", "  ours", "  OpenBLAS",
-           "ratio", "of peak", "peak");
+    printf("%-29s %-23s %-22s %5s %6s %6s\n", "layout       M      N      K", "  ours",
+           "  OpenBLAS", "ratio", "of peak", "peak");
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         right &= compare(&shapes[i], rounds, threads);
     return !right;

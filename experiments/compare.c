@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+#include "experiments/compare.h"
+
+#include "base/text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- one case --------------------------------------------------------------------------------------- */
+
+static ty_point point_of(const ty_case *c, const ty_point *base)
+{
+    ty_point p = *base;
+    p.strategy = c->strategy;
+    p.workers = c->workers;
+    p.threads = c->threads ? c->threads : base->threads;
+    return p;
+}
+
+/* The same plan on SimGrid's picture of this machine. */
+static ty_point simulated_twin(const ty_point *real, const ty_row *measured)
+{
+    ty_point p = *real;
+    p.fabric = "sim";
+    p.platform = "multicore";
+    p.network = TY_NET_SHARED;
+    p.ghost = 1;
+    p.steps = p.epochs = 0;
+    p.trace_steps = 0;
+    p.keep_params = 0;
+    p.threads = measured->threads;
+    p.progress = NULL;
+    return p;
+}
+
+void ty_case_run(ty_case *c, const ty_point *base)
+{
+    ty_point p = point_of(c, base);
+    if (p.fabric && !strcmp(p.fabric, "sim")) {
+        c->refused = ty_point_run(&p, &c->simulated);
+        return;
+    }
+    c->refused = ty_point_run(&p, &c->measured);
+    if (c->refused.code || !c->measured.here || !c->measured.row.ok || ty_inside_mpi())
+        return;
+    p = simulated_twin(&p, &c->measured.row);
+    c->no_simulation = ty_point_run(&p, &c->simulated);
+}
+
+void ty_case_free(ty_case *c)
+{
+    ty_result_free(&c->measured);
+    ty_result_free(&c->simulated);
+}
+
+static int has(const ty_result *r)
+{
+    return r->here && r->row.strategy[0];
+}
+
+const ty_row *ty_case_row(const ty_case *c)
+{
+    return has(&c->measured) ? &c->measured.row : has(&c->simulated) ? &c->simulated.row : NULL;
+}
+
+/* ---- speedup ---------------------------------------------------------------------------------------- */
+
+static double serial_step_s(const ty_case *cases, int n, int threads, int measured)
+{
+    for (int i = 0; i < n; i++) {
+        const ty_result *r = measured ? &cases[i].measured : &cases[i].simulated;
+        if (has(r) && !strcmp(r->row.strategy, "serial") && r->row.threads == threads && r->row.ok)
+            return r->row.step_s;
+    }
+    return NAN;
+}
+
+void ty_cases_compare(ty_case *cases, int n)
+{
+    for (int i = 0; i < n; i++)
+        for (int measured = 0; measured < 2; measured++) {
+            ty_row *row = measured ? &cases[i].measured.row : &cases[i].simulated.row;
+            double base = serial_step_s(cases, n, row->threads, measured);
+            if (!row->strategy[0])
+                continue;
+            ty_row_compare(row, base);
+            if (!(base > 0)) {
+                size_t used = strlen(row->message);
+                snprintf(row->message + used, sizeof row->message - used,
+                         "%sno speedup: serial with %d threads was not run", used ? "; " : "", row->threads);
+            }
+        }
+}
+
+/* ---- the table -------------------------------------------------------------------------------------- */
+
+const char *ty_residual_name(const ty_row *s, const ty_row *m, const ty_machine *machine)
+{
+    double part[] = {m->compute_s - s->compute_s, m->comm_exposed_s - s->comm_exposed_s, m->wait_s - s->wait_s};
+    int most = 0;
+    for (int i = 1; i < 3; i++)
+        most = fabs(part[i]) > fabs(part[most]) ? i : most;
+    if (fabs(part[most]) < 0.01 * m->step_s)
+        return "below 1 %";
+    if (m->workers * m->threads > machine->cores)
+        return "contention: more threads than cores";
+    if (most == 0)
+        return m->workers > 1   ? "compute: memory bandwidth"
+               : m->threads > 1 ? "compute: launch overhead"
+                                : "compute: unexplained";
+    if (most == 2)
+        return "waiting: imbalance";
+    return s->messages * machine->handoff.alpha > s->bytes_sent / machine->handoff.beta ? "communication: latency"
+                                                                                       : "communication: bandwidth";
+}
+
+static const char *time_text(char *buf, size_t size, double s)
+{
+    return isfinite(s) ? ty_show(buf, size, s, "s") : "-";
+}
+
+static void print_figures(FILE *f, const ty_case *c, const ty_machine *machine)
+{
+    const ty_row *m = has(&c->measured) ? &c->measured.row : NULL, *s = has(&c->simulated) ? &c->simulated.row : NULL;
+    const ty_row *row = m ? m : s;
+    char a[32], b[32], d[32], error[32] = "-";
+    if (m && s)
+        snprintf(error, sizeof error, "%+.1f %%", 100 * (s->step_s / m->step_s - 1));
+    fprintf(f, "%-15s %3d %3d  %9s  %11s %11s %11s  %8s", row->strategy, row->workers, row->threads, "none",
+            time_text(a, sizeof a, s ? s->closed_form_s : row->closed_form_s), time_text(b, sizeof b, s ? s->step_s : NAN),
+            time_text(d, sizeof d, m ? m->step_s : NAN), error);
+    if (isfinite(row->speedup))
+        fprintf(f, " %7.2fx", row->speedup);
+    else
+        fprintf(f, " %8s", "-");
+    if (m && s)
+        fprintf(f, "  %s", ty_residual_name(s, m, machine));
+    fputc('\n', f);
+}
+
+static void print_reasons(FILE *f, const ty_case *c, const ty_machine *machine)
+{
+    const ty_row *row = ty_case_row(c);
+    const char *indent = "                        ";
+    if (c->refused.code || !row) {
+        fprintf(f, "%-15s %3d   -  no figure: %s\n", c->strategy, c->workers, c->refused.msg);
+        return;
+    }
+    if (!row->ok || !row->fits)
+        fprintf(f, "%s%s\n", indent, row->message);
+    if (c->no_simulation.code)
+        fprintf(f, "%snot simulated: %s\n", indent, c->no_simulation.msg);
+    else if (has(&c->simulated) && !c->simulated.row.ok)
+        fprintf(f, "%snot simulated: %s\n", indent, c->simulated.row.message);
+    if (has(&c->measured) && row->workers * row->threads > machine->cores)
+        fprintf(f, "%soversubscribed: %d threads share %d cores, so the measured time is not a speedup of %d workers\n",
+                indent, row->workers * row->threads, machine->cores, row->workers);
+}
+
+void ty_cases_print(FILE *f, const ty_case *cases, int n, const ty_machine *m)
+{
+    const ty_row *any = NULL;
+    for (int i = 0; i < n && !any; i++)
+        any = ty_case_row(&cases[i]);
+    if (any)
+        fprintf(f, "%s, batch %zu, seed %lu, on %s%s%s; time of one step\n", any->workload, any->batch,
+                (unsigned long)any->seed, any->platform, any->network[0] ? ", network " : "", any->network);
+    fprintf(f, "%-15s %3s %3s  %9s  %11s %11s %11s  %8s %8s  %s\n", "strategy", "N", "T", "predicted", "closed form",
+            "simulated", "measured", "sim-meas", "speedup", "residual: what it is due to");
+    for (int i = 0; i < n; i++) {
+        if (ty_case_row(&cases[i]) && !cases[i].refused.code)
+            print_figures(f, &cases[i], m);
+        print_reasons(f, &cases[i], m);
+    }
+    fprintf(f, "N workers, T threads each. predicted: none given. closed form: formula on %s rates. simulated: SimGrid on %s "
+               "rates.\nmeasured: median of steps after the first. speedup: against serial with the same T.\n",
+            ty_origin_name(m->origin), ty_origin_name(m->origin));
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double ty_cases_median_error(const ty_case *cases, int n)
+{
+    double *e = ty_alloc((size_t)(n + 1) * sizeof *e), median;
+    int k = 0;
+    for (int i = 0; i < n; i++)
+        if (has(&cases[i].measured) && has(&cases[i].simulated) && cases[i].measured.row.ok && cases[i].simulated.row.ok)
+            e[k++] = fabs(cases[i].simulated.row.step_s / cases[i].measured.row.step_s - 1);
+    qsort(e, (size_t)k, sizeof *e, by_value);
+    median = k ? 0.5 * (e[(k - 1) / 2] + e[k / 2]) : NAN;
+    free(e);
+    return median;
+}
+
+/* ---- compare ---------------------------------------------------------------------------------------- */
+
+static int make_cases(const ty_compare_options *o, ty_case *cases)
+{
+    int n = 0;
+    for (int s = 0; s < o->strategies_n; s++)
+        for (int w = 0; w < o->workers_n; w++) {
+            int serial = !strcmp(o->strategies[s], "serial");
+            if (serial && w > 0)
+                continue;
+            cases[n++] = (ty_case){.strategy = o->strategies[s], .workers = serial ? 1 : o->workers[w]};
+        }
+    return n;
+}
+
+/* Serial with the threads that each worker has, unless it is there: what speedup is measured against. */
+static int add_baseline(const ty_compare_options *o, ty_case *cases, int n)
+{
+    int simulated = o->base.fabric && !strcmp(o->base.fabric, "sim");
+    for (int i = 0; i < n; i++)
+        if (!strcmp(cases[i].strategy, "serial") && (cases[i].threads == 1 || simulated || o->base.threads))
+            return n;
+    memmove(cases + 1, cases, (size_t)n * sizeof *cases);
+    cases[0] = (ty_case){.strategy = "serial", .workers = 1, .threads = simulated ? 0 : o->base.threads ? o->base.threads : 1};
+    return n + 1;
+}
+
+static ty_err give_out(const ty_compare_options *o, const ty_case *cases, int n)
+{
+    ty_row *rows = ty_zalloc((size_t)n + 1, sizeof *rows);
+    const ty_result **histories = ty_zalloc((size_t)n + 1, sizeof *histories);
+    size_t k = 0, h = 0;
+    for (int i = 0; i < n; i++) {
+        const ty_row *row = ty_case_row(&cases[i]);
+        ty_point p = point_of(&cases[i], &o->base);
+        if (!row)
+            continue;
+        rows[k++] = *row;
+        ty_output_run(o->out, &p, has(&cases[i].measured) ? &cases[i].measured : &cases[i].simulated);
+        if (has(&cases[i].measured) && has(&cases[i].simulated))
+            ty_output_rows(o->out, &cases[i].simulated.row, 1);
+        if (cases[i].measured.loss)
+            histories[h++] = &cases[i].measured;
+    }
+    char title[160];
+    snprintf(title, sizeof title, "%s, batch %zu", k ? rows[0].workload : "", k ? rows[0].batch : 0);
+    ty_err e = ty_plot_speedup(o->out->dir, "speedup", title, rows, k);
+    ty_err f = ty_plot_breakdown(o->out->dir, "breakdown", title, rows, k);
+    ty_err g = h ? ty_plot_loss(o->out->dir, "loss", title, histories, h) : ty_ok();
+    free(rows);
+    free(histories);
+    return e.code ? e : f.code ? f : g;
+}
+
+/* Fastest valid case, by step time. */
+static const ty_case *fastest(const ty_case *cases, int n)
+{
+    const ty_case *best = NULL;
+    for (int i = 0; i < n; i++) {
+        const ty_row *row = ty_case_row(&cases[i]), *b = best ? ty_case_row(best) : NULL;
+        if (row && row->ok && row->fits && isfinite(row->step_s) && (!b || row->step_s < b->step_s))
+            best = &cases[i];
+    }
+    return best;
+}
+
+static void conclude(const ty_compare_options *o, const ty_case *cases, int n)
+{
+    const ty_case *best = fastest(cases, n);
+    double error = ty_cases_median_error(cases, n);
+    char a[32];
+    if (best) {
+        const ty_row *r = ty_case_row(best);
+        fprintf(o->text, "\nfastest: %s with %d workers, %s a step: %.0f %% computing, %.0f %% exposed communication, "
+                "%.0f %% waiting.\n", r->strategy, r->workers, ty_show(a, sizeof a, r->step_s, "s"),
+                100 * r->compute_s / r->step_s, 100 * r->comm_exposed_s / r->step_s, 100 * r->wait_s / r->step_s);
+    }
+    if (isfinite(error))
+        fprintf(o->text, "simulated against measured: median error %.1f %%\n", 100 * error);
+}
+
+static ty_err verdict(const ty_case *cases, int n)
+{
+    int shown = 0, wrong = 0, fit = 0;
+    for (int i = 0; i < n; i++) {
+        const ty_row *row = ty_case_row(&cases[i]);
+        shown += row != NULL;
+        wrong += row && !row->ok;
+        fit += row && row->ok && row->fits;
+    }
+    if (!shown)
+        return cases[n - 1].refused;
+    if (wrong)
+        return ty_error(TY_EWRONG, "%d of %d runs failed or gave a wrong result (see the table)", wrong, shown);
+    return fit ? ty_ok() : ty_error(TY_EFIT, "none of the plans fits in memory");
+}
+
+ty_err ty_compare(const ty_compare_options *o)
+{
+    ty_case *cases = ty_zalloc((size_t)(o->strategies_n * o->workers_n) + 1, sizeof *cases);
+    int n = add_baseline(o, cases, make_cases(o, cases));
+    for (int i = 0; i < n; i++) {
+        ty_case_run(&cases[i], &o->base);
+        if (cases[i].refused.code == TY_EMISSING)
+            break;
+    }
+    ty_cases_compare(cases, n);
+    ty_err e = verdict(cases, n);
+    if (o->out->dir[0] || !ty_inside_mpi()) {
+        ty_cases_print(o->text, cases, n, o->base.machine);
+        conclude(o, cases, n);
+        ty_err plots = give_out(o, cases, n);
+        if (plots.code)
+            fprintf(o->text, "plots: %s\n", plots.msg);
+    }
+    for (int i = 0; i < n; i++)
+        ty_case_free(&cases[i]);
+    free(cases);
+    return e;
+}

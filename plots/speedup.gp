@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+#
+# speedup - speedup against workers, a colour a strategy, panels side by side.
+# Set before: data, out, heading, panels, panel_title[], series, label[], panel_of[], colour_of[], measured[].
+# Block i of data (two blank lines between): workers  speedup  speedup by the closed form; NaN is a gap.
+
+if (!exists('terminal')) terminal = 'svg'
+if (terminal eq 'png') {
+    eval sprintf("set terminal pngcairo noenhanced size %d,%d font 'Helvetica,11' background 'white'", 90 + 520 * panels, 520)
+} else {
+    eval sprintf("set terminal svg noenhanced size %d,%d font 'Helvetica,13' background 'white'", 90 + 520 * panels, 520)
+}
+set output out
+
+array okabe[8] = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000', '#999999']
+colour(i) = okabe[(colour_of[i] - 1) % 8 + 1]
+point(i) = (colour_of[i] - 1) % 5 * 2 + 4 + measured[i] # filled where measured, open where simulated
+
+stats data using 1 nooutput
+most = STATS_max > 1 ? STATS_max : 2
+stats data using 2 nooutput
+low = STATS_min
+high = STATS_max
+
+set logscale x 2
+set logscale y 2
+set xrange [0.9:most * 1.12]
+set yrange [(low < 1 ? low : 1) / 1.3:(high > most ? high : most) * 1.3]
+set xlabel 'workers'
+set ylabel 'speedup against serial'
+set grid lc rgb '#dddddd' lw 0.7
+set border lc rgb '#555555'
+set key below maxcols 3 Left reverse samplen 2
+set tics nomirror
+
+set multiplot layout 1,panels title heading font ',15'
+do for [p = 1:panels] {
+    set title panel_title[p] font ',12'
+    all = "plot x with lines lc rgb '#999999' dt 2 lw 1.5 title 'ideal'"
+    do for [i = 1:series] {
+        if (panel_of[i] == p) {
+            all = all . sprintf(", data index %d using 1:3 with lines lc rgb '%s' lw 1.5 notitle", i - 1, colour(i))
+            all = all . sprintf(", data index %d using 1:2 with points lc rgb '%s' pt %d ps 1.1 lw 1.5 title label[%d]", \
+                                i - 1, colour(i), point(i), i)
+        }
+    }
+    all = all . ", NaN with lines lc rgb '#333333' lw 1.5 title 'closed form'"
+    eval all
+}
+unset multiplot
