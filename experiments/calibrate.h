@@ -52,7 +52,7 @@ ty_err ty_calibrate(const ty_calibrate_options *o, ty_machine *m, ty_calibration
 /* The same in a child process, for callers that go on to fork: progress lines go where stderr goes. */
 ty_err ty_calibrate_in_child(const ty_calibrate_options *o, ty_machine *m, ty_calibration_report *report);
 
-/* Fit m->rate to points p[n], where m->cores, near_bytes are set; fills report->disturbed, step and fit. Pure. */
+/* Fit m->rate to points p[n], where m->cores is set and m->near_bytes is the most it may be; fills report->disturbed, step and fit. Pure. */
 ty_err ty_calibration_fit(const ty_calibration_point *p, size_t n, ty_machine *m,
                           ty_calibration_report *report);
 

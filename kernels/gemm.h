@@ -47,9 +47,10 @@ typedef struct ty_tile {
     float *c;
     size_t c_step;
     int turned; /* c and start: element (i,j) is c[j * c_step + i] */
-    const float *ahead,
-        *next;         /* fetched into cache meanwhile: one row of ahead every TY_AHEAD steps */
-    size_t ahead_step; /* (the next panel of b), and the tile of c that comes next            */
+    const float
+        *ahead; /* fetched into cache meanwhile, a row every TY_AHEAD steps: next panel of b */
+    size_t ahead_step;
+    const float *next; /* likewise: the tile of c that comes next */
 } ty_tile;
 
 /* b must be readable to the end of the last vector of each row, even where cols ends before it. */

@@ -37,8 +37,7 @@ void ty_kernel_linear_bwd_w(float *dw, const float *x, const float *dy, size_t M
     ty_kernel_gemm(1, 0, K, N, M, x, dy, 1, dw);
 }
 
-/* ---- bias: every column is one chain of additions from the first row to the last
- * ------------------- */
+/* ---- bias: every column is one chain of additions from the first row to the last ---- */
 
 typedef struct columns {
     float *db;
@@ -81,8 +80,7 @@ void ty_kernel_linear_bwd_b(float *db, const float *dy, size_t M, size_t N)
     ty_share(N, SUM_GRAIN / (M + 1) + 1, sum_columns, &(columns){db, dy, M, N});
 }
 
-/* ---- work
- * -------------------------------------------------------------------------------------------- */
+/* ---- work ---- */
 
 static ty_work product(ty_class cls, size_t m, size_t n, size_t k, double extra)
 {

@@ -97,7 +97,7 @@ static const cyaml_schema_value_t schema = {
 /* ---- errors: the first message of libcyaml, and the first line number that follows it ---- */
 
 typedef struct complaint {
-    char what[128];
+    char what[128], field[32];
     int  line;
 } complaint;
 
@@ -108,9 +108,11 @@ static void listen(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
     (void)level;
     vsnprintf(text, sizeof text, fmt, args);
     const char *body = strncmp(text, "Load: ", 6) ? text : text + 6, *at = strstr(text, "(line: ");
-    if (at && !c->line)
+    if (at && !c->line) {
         c->line = atoi(at + 7);
-    else if (!c->what[0])
+        sscanf(text, "Load:   in mapping field '%31[^']", c->field);
+        sscanf(text, "  in mapping field '%31[^']", c->field);
+    } else if (!at && !c->what[0])
         snprintf(c->what, sizeof c->what, "%.*s", (int)strcspn(body, "\n"), body);
 }
 
@@ -135,7 +137,9 @@ static ty_err refuse(const char *path, const complaint *c, const char *text)
     int line = c->line > 0 ? c->line : 1;
     if (!strncmp(c->what, unknown, sizeof unknown - 1)) /* libcyaml names the line before it */
         line = line_of(text, c->what + sizeof unknown - 1, line);
-    return ty_error(TY_EUSAGE, "%.100s:%d: %s; correct it or calibrate again", path, line, c->what);
+    int about_value = !strncmp(c->what, "Expecting", 9) || !strncmp(c->what, "Invalid", 7) || !strncmp(c->what, "STRING", 6);
+    return ty_error(TY_EUSAGE, "%.100s:%d: %s%s%s; correct it or calibrate again", path, line, about_value ? c->field : "",
+                    about_value && c->field[0] ? ": " : "", c->what);
 }
 
 /* ---- the numbers ---- */

@@ -4,10 +4,10 @@
  * permanent receiver, so that SimGrid starts a transfer at isend whether or not its receive is
  * posted.
  *
- * Normally the receiver fetches from that mailbox itself. Two cases need a courier, an actor beside
- * the receiver that fetches as soon as a flow ends: an inbox (its messages come in the order of
- * arrival, over many mailboxes) and routes of different latency in shared mode (the links have
- * latency zero, the courier adds the route's).
+ * Normally the receiver fetches from that mailbox itself. Two cases need a courier, an actor
+ * beside the receiver that fetches as soon as a flow ends: an inbox (its messages come in the
+ * order of arrival, over many mailboxes) and routes of different latency in shared mode (the links
+ * have latency zero, the courier adds the route's).
  */
 #include "sim/sim.h"
 
@@ -19,33 +19,25 @@
  * actor there, and one that lives as long as the simulation. */
 typedef struct doorman {
     sg_sem_t work;
-    struct registration *queue;
+    channel *queue; /* to be registered */
 } doorman;
 
-typedef struct registration {
-    const char *alias;
-    int done;
-    struct registration *next;
-} registration;
-
 static struct {
-    int ranks, couriers; /* couriers: every channel has one */
-    doorman **doormen;   /* [ranks] by destination */
-    channel **slot;      /* open addressing; a power of two, at most half full */
+    int couriers;      /* every channel has one */
+    doorman **doormen; /* [ranks] by destination */
+    channel **slot;    /* open addressing; a power of two, at most half full */
     size_t slots, used;
 } all;
 
 void ty_channels_init(const ty_job *job, int couriers)
 {
-    all.ranks = job->ranks;
     all.couriers = couriers;
     all.doormen = ty_zalloc((size_t)job->ranks, sizeof *all.doormen);
     all.slots = 1024;
     all.slot = ty_zalloc(all.slots, sizeof *all.slot);
 }
 
-/* ---- the table of channels
- * -------------------------------------------------------------------------- */
+/* ---- the table of channels ------------------------------------------------------------------- */
 
 static size_t hash(int src, int dst, int tag)
 {
@@ -112,8 +104,7 @@ channel *ty_channel_find(int src, int dst, int tag)
     return c;
 }
 
-/* ---- permanent receivers and couriers
- * --------------------------------------------------------------- */
+/* ---- permanent receivers and couriers -------------------------------------------------------- */
 
 static void doorman_main(int argc, char **argv)
 {
@@ -121,10 +112,10 @@ static void doorman_main(int argc, char **argv)
     doorman *d = sg_actor_self_get_data();
     for (;;) {
         sg_sem_acquire(d->work);
-        registration *r = d->queue;
-        d->queue = r->next;
-        sg_mailbox_set_receiver(r->alias);
-        r->done = 1;
+        channel *c = d->queue;
+        d->queue = c->next;
+        sg_mailbox_set_receiver(sg_mailbox_get_name(c->mailbox));
+        c->registered = 1;
     }
 }
 
@@ -143,11 +134,9 @@ static void ask_doorman(channel *c)
     }
     while (!d->work) /* somebody else is hiring */
         sg_actor_yield();
-    registration r = {.alias = sg_mailbox_get_name(c->mailbox), .next = d->queue};
-    d->queue = &r;
+    c->next = d->queue;
+    d->queue = c;
     sg_sem_release(d->work);
-    while (!r.done)
-        sg_actor_yield();
 }
 
 /* Keep `arrived` in the order of arrival; equal times keep the order in which they came. */
@@ -178,22 +167,20 @@ channel *ty_channel_to_send(int src, int dst, int tag)
     channel *c = ty_channel_find(src, dst, tag);
     if (c->registered)
         return c;
-    TY_CHECK(!c->opening, "two lanes of rank %d send on one channel", src);
-    c->opening = 1;
-    if (c->inbox) {
-        c->latency = all.couriers ? ty_engine_latency(src, dst) : 0;
-        start_daemon(dst, courier_main, c);
-        while (!c->registered)
-            sg_actor_yield();
-    } else {
-        ask_doorman(c);
-        c->registered = 1;
+    if (!c->opening++) {
+        if (all.couriers)
+            c->latency = ty_engine_latency(src, dst);
+        if (c->inbox)
+            start_daemon(dst, courier_main, c);
+        else
+            ask_doorman(c);
     }
+    while (!c->registered)
+        sg_actor_yield();
     return c;
 }
 
-/* ---- messages
- * --------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 void ty_message_release(message *m)
 {
@@ -219,8 +206,8 @@ message *ty_channel_fetch(channel *c)
 }
 
 /* How much longer a sender waits for m after its flow has ended, when it began to wait at `begin`:
- * with latency in the links a transfer ends when it arrives, and a courier's channel keeps to that.
- */
+ * with latency in the links a transfer ends when it arrives, and a courier's channel keeps to
+ * that. */
 double ty_channel_lag(const channel *c, const message *m, double begin)
 {
     double now = simgrid_get_clock();

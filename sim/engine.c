@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * engine - one simulation from start to end. SimGrid can be started once in a process: callers fork
- * first.
+ * engine - one simulation from start to end. SimGrid can be started once in a process: callers
+ * fork first.
  */
 #include "sim/sim.h"
 
@@ -29,8 +29,7 @@ static struct {
     double *latency; /* [used, used] s of a route; NULL: latency is in the links */
 } world;
 
-/* ---- actors
- * ----------------------------------------------------------------------------------------- */
+/* ---- actors ---------------------------------------------------------------------------------- */
 
 sg_actor_t ty_actor_start(const char *name, sg_host_t host, void (*code)(int, char **), void *data)
 {
@@ -92,8 +91,7 @@ static void whereami(char *buf, unsigned long size)
         snprintf(buf, size, "rank %d @%.4f s", r->id, r->ops->now((ty_rank *)(uintptr_t)r));
 }
 
-/* ---- before the ranks start
- * ------------------------------------------------------------------------- */
+/* ---- before the ranks start ------------------------------------------------------------------ */
 
 static void take_seat(int i)
 {
@@ -136,8 +134,8 @@ static void take_latencies(void)
     free(link);
 }
 
-static void
-starter_main(int argc, char **argv) /* some zones know their routes only once the simulation runs */
+/* The first actor: some zones know their routes only once the simulation runs. */
+static void starter_main(int argc, char **argv)
 {
     (void)argc, (void)argv;
     const ty_job *job = world.job;
@@ -162,8 +160,7 @@ static void choose_stacks(int ranks)
     ty_sim_configure_stacks(many ? 32 : 256, !many);
 }
 
-/* ---- after
- * ------------------------------------------------------------------------------------------ */
+/* ---- after ----------------------------------------------------------------------------------- */
 
 static ty_err deadlock(void)
 {
@@ -172,8 +169,8 @@ static ty_err deadlock(void)
     for (int i = 0; i < world.job->ranks; i++)
         if (world.rank[i].waiting.what != TY_DONE && world.rank[i].waiting.what != TY_IN_JOIN)
             stuck[n++] = &world.rank[i];
-    for (int i = 0; i < world.lanes;
-         i++) /* a rank that waits for its lane is told by what the lane waits for */
+    /* a rank that waits for its lane is told by what the lane waits for */
+    for (int i = 0; i < world.lanes; i++)
         if (world.lane[i]->waiting.what != TY_IN_JOIN)
             stuck[n++] = world.lane[i];
     char waits[512], more[32] = "";
@@ -210,8 +207,8 @@ ty_err ty_engine_run(const ty_job *job, ty_main fn, void *arg)
 {
     TY_TRY(check(job));
     const ty_platform *p = job->platform;
-    mallopt(M_MMAP_THRESHOLD,
-            32 << 20); /* message buffers come and go: do not map and unmap them */
+    /* message buffers come and go: do not map and unmap them */
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
     world.job = job;
     world.fn = fn;

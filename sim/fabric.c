@@ -24,8 +24,7 @@ struct ty_lane {
     sg_sem_t done; /* joining a finished actor would crash SimGrid 3.32 */
 };
 
-/* ---- time
- * ------------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 /* T threads of a rank are T executions of the same length, each on one core at most; the last one
  * to end counts. */
@@ -74,8 +73,7 @@ static double sim_now(ty_rank *r)
     return simgrid_get_clock() + s->pending;
 }
 
-/* ---- messages
- * --------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static message *message_new(int src, const void *buf, size_t bytes)
 {
@@ -83,9 +81,8 @@ static message *message_new(int src, const void *buf, size_t bytes)
     message *m = ty_alloc(sizeof *m + kept);
     *m = (message){.src = src, .ghost = !buf, .holders = 1, .bytes = bytes, .arrives = -1};
     m->sent_at = simgrid_get_clock();
-    if (kept)
-        memcpy(m->data, buf,
-               kept); /* sender and receiver wake at one instant: it may write first */
+    if (kept) /* now: sender and receiver wake at one instant, and the sender may write first */
+        memcpy(m->data, buf, kept);
     return m;
 }
 
@@ -200,8 +197,7 @@ static void sim_wait(ty_rank *r, ty_req *req, ty_req *done)
     free(q);
 }
 
-/* ---- lanes and the end
- * ------------------------------------------------------------------------------ */
+/* ---- lanes and the end ----------------------------------------------------------------------- */
 
 static void lane_main(int argc, char **argv)
 {

@@ -2,13 +2,29 @@
  *
  * generate - platforms as XML text. Ports are split-duplex links of their own and there is never a
  * backbone: a link that all routes share would couple every flow with every other in SimGrid's
- * solver. The latency of a route is halved between the two ports it crosses. Numbers are written so
- * that reading them back gives the same bits.
+ * solver. The latency of a route is halved between the two ports it crosses. Numbers are written
+ * so that reading them back gives the same bits.
  */
 #include "sim/open.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+/* What is modelled, for who opens the file. */
+static const char multicore_says[] =
+    "One host. A message between two of its workers costs the machine model's hand-off, and\n"
+    "     messages do not slow each other down.";
+static const char cluster_says[] =
+    "Equal hosts, each with a private full-duplex port on a switch that never blocks. A message\n"
+    "     crosses two ports and pays half the latency at each; inside a host it costs the machine\n"
+    "     model's hand-off.";
+static const char mixed_says[] =
+    "Hosts of different speed or size, each with a private full-duplex port on a switch that\n"
+    "     never blocks. A message crosses two ports and pays half the latency at each.";
+static const char ports_say[] =
+    "Several workers a host, each with cores and a private full-duplex port of its own (the\n"
+    "     textbook's network); a <host> here is one worker. Workers of one host hand over as the\n"
+    "     machine model says.";
 
 typedef struct text {
     FILE *f;
@@ -20,9 +36,8 @@ static FILE *begin(text *t, const char *comment)
 {
     t->f = open_memstream(&t->buf, &t->size);
     TY_CHECK(t->f, "out of memory");
-    fprintf(
-        t->f,
-        "<?xml version='1.0'?>\n<!DOCTYPE platform SYSTEM \"https://simgrid.org/simgrid.dtd\">\n");
+    fputs("<?xml version='1.0'?>\n", t->f);
+    fputs("<!DOCTYPE platform SYSTEM \"https://simgrid.org/simgrid.dtd\">\n", t->f);
     fprintf(t->f, "<!-- %s -->\n<platform version=\"4.1\">\n", comment);
     return t->f;
 }
@@ -36,9 +51,9 @@ static char *end(text *t)
 
 static void link_tag(FILE *f, const char *name, int i, ty_net net, const char *policy)
 {
-    fprintf(f,
-            "<link id=\"%s%d\" bandwidth=\"%.17gBps\" latency=\"%.17gs\" sharing_policy=\"%s\"/>\n",
-            name, i, net.beta, net.alpha, policy);
+    fprintf(f, "<link id=\"%s%d\" bandwidth=\"%.17gBps\" latency=\"%.17gs\"", name, i, net.beta,
+            net.alpha);
+    fprintf(f, " sharing_policy=\"%s\"/>\n", policy);
 }
 
 static void host_tag(FILE *f, const char *name, int i, host_facts h)
@@ -54,10 +69,7 @@ static ty_net half(ty_net net)
 char *ty_generate_multicore(int cores, double speed, ty_net handoff)
 {
     text t;
-    FILE *f = begin(
-        &t,
-        "One host. A message between two of its workers costs the machine model's hand-off, and "
-        "messages do\n     not slow each other down.");
+    FILE *f = begin(&t, multicore_says);
     fprintf(f, "<zone id=\"world\" routing=\"Full\">\n");
     host_tag(f, "host", 0, (host_facts){speed, cores});
     link_tag(f, "handoff", 0, handoff, "FATPIPE");
@@ -68,15 +80,10 @@ char *ty_generate_multicore(int cores, double speed, ty_net handoff)
 char *ty_generate_cluster(int hosts, host_facts host, ty_net net, ty_net handoff)
 {
     text t;
-    FILE *f = begin(
-        &t, "Equal hosts, each with a private full-duplex port on a switch that never blocks. A "
-            "message crosses\n     two ports and pays half the latency at each; inside a host it "
-            "costs the machine model's hand-off.");
+    FILE *f = begin(&t, cluster_says);
     fprintf(f, "<zone id=\"world\" routing=\"Full\">\n");
-    fprintf(f,
-            "<cluster id=\"nodes\" prefix=\"node\" suffix=\"\" radical=\"0-%d\" speed=\"%.17gf\" "
-            "core=\"%d\"\n",
-            hosts - 1, host.speed, host.cores);
+    fprintf(f, "<cluster id=\"nodes\" prefix=\"node\" suffix=\"\" radical=\"0-%d\"", hosts - 1);
+    fprintf(f, " speed=\"%.17gf\" core=\"%d\"\n", host.speed, host.cores);
     fprintf(f, "         bw=\"%.17gBps\" lat=\"%.17gs\" sharing_policy=\"SPLITDUPLEX\"\n", net.beta,
             net.alpha / 2);
     fprintf(f, "         loopback_bw=\"%.17gBps\" loopback_lat=\"%.17gs\"/>\n", handoff.beta,
@@ -96,10 +103,7 @@ static void ports(FILE *f, const char *name, int n, ty_net net)
 char *ty_generate_mixed(int hosts, const host_facts *host, ty_net net)
 {
     text t;
-    FILE *f = begin(
-        &t,
-        "Hosts of different speed or size, each with a private full-duplex port on a switch that "
-        "never\n     blocks. A message crosses two ports and pays half the latency at each.");
+    FILE *f = begin(&t, mixed_says);
     fprintf(f, "<zone id=\"world\" routing=\"Cluster\">\n");
     for (int i = 0; i < hosts; i++)
         host_tag(f, "node", i, host[i]);
@@ -107,25 +111,24 @@ char *ty_generate_mixed(int hosts, const host_facts *host, ty_net net)
     return end(&t);
 }
 
+static void bypass(FILE *f, int i, int j, int host)
+{
+    fprintf(f, "<bypassRoute src=\"worker%d\" dst=\"worker%d\">", i, j);
+    fprintf(f, "<link_ctn id=\"handoff%d\"/></bypassRoute>\n", host);
+}
+
 static void hand_over(FILE *f, int ranks, int per_host)
 {
     for (int i = 0; i < ranks; i++)
         for (int j = i - i % per_host; j < ranks && j < i - i % per_host + per_host; j++)
             if (i != j)
-                fprintf(f,
-                        "<bypassRoute src=\"worker%d\" dst=\"worker%d\"><link_ctn "
-                        "id=\"handoff%d\"/></bypassRoute>\n",
-                        i, j, i / per_host);
+                bypass(f, i, j, i / per_host);
 }
 
 char *ty_generate_ports(int ranks, int per_host, const host_facts *host, ty_net net, ty_net handoff)
 {
     text t;
-    FILE *f = begin(
-        &t,
-        "Several workers a host, each with cores and a private full-duplex port of its own (the "
-        "textbook's\n     network); a <host> here is one worker. Workers of one host hand over "
-        "as the machine model says.");
+    FILE *f = begin(&t, ports_say);
     fprintf(f, "<zone id=\"world\" routing=\"Cluster\">\n");
     fprintf(f, "<prop id=\"workers_per_host\" value=\"%d\"/>\n", per_host);
     for (int i = 0; i < ranks; i++)

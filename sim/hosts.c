@@ -23,8 +23,7 @@ static const char precision[] = "surf/precision";
 
 void ty_sim_start(ty_network network, const ty_net *local)
 {
-    /* A deadlock is reported by ourselves; what else goes wrong is SimGrid's to say, without
-     * decoration. */
+    /* A deadlock is reported by ourselves; what else goes wrong is SimGrid's to say, plainly. */
     char *argv[] = {"trainyard", "--log=root.thresh:error", "--log=root.fmt:%m%n",
                     "--log=ker_engine.app:file:/dev/null", NULL};
     int argc = 4;

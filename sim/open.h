@@ -31,17 +31,15 @@ typedef struct host_facts {
 } host_facts;
 
 typedef struct probe {
-    int hosts;
-    int one_latency,
-        one_bandwidth;    /* of all routes looked at: all pairs up to 64 hosts, else a sample */
-    int same_hosts;       /* in cores and speed */
-    int as_machine;       /* property compute="machine" */
-    int workers_per_host; /* of a file that ty_generate_ports wrote: its hosts are workers; else 0
-                           */
-    ty_net net, local;    /* between two hosts (two workers of different hosts), and inside one */
-    char   broken[2]
-               [64];  /* two hosts without a route, or with one that carries nothing; else empty */
-    host_facts *host; /* [hosts], owned */
+    int         hosts;
+    int         one_latency;      /* of all routes: all pairs up to 64 hosts, else a sample */
+    int         one_bandwidth;    /* the same */
+    int         same_hosts;       /* in cores and speed */
+    int         as_machine;       /* property compute="machine" */
+    int         workers_per_host; /* of a file that ty_generate_ports wrote; else 0 */
+    ty_net      net, local;       /* between two hosts, and inside one */
+    char        broken[2][64];    /* two hosts with no route that carries anything; else empty */
+    host_facts *host;             /* [hosts], owned */
 } probe;
 
 /* Load xml in a child process and tell what is in it; `handoff` as for ty_sim_start, `name` for

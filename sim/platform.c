@@ -66,8 +66,7 @@ static ty_err make_ports(ty_platform *p, const request *q, const host_facts *hos
     return ty_ok();
 }
 
-/* ---- the three kinds of platform
- * -------------------------------------------------------------------- */
+/* ---- the three kinds of platform ------------------------------------------------------------- */
 
 static ty_err open_multicore(ty_platform *p, const request *q)
 {
@@ -169,8 +168,7 @@ static ty_err open_file(ty_platform *p, const request *q)
     return e;
 }
 
-/* ---- what others call
- * ------------------------------------------------------------------------------- */
+/* ---- what others call ------------------------------------------------------------------------ */
 
 ty_err ty_platform_open(ty_platform *p, const char *spec, ty_network network, int ranks,
                         int ranks_per_host, const ty_machine *machine)

@@ -29,8 +29,7 @@
 
 enum { ALL_PAIRS = 64, SAMPLES = 4096, MAX_HOSTS = 1000000, PATIENCE = 120 /* [s] */ };
 
-/* ---- in the child
- * ----------------------------------------------------------------------------------- */
+/* ---- in the child ---------------------------------------------------------------------------- */
 
 static struct {
     probe found;
@@ -153,8 +152,7 @@ static _Noreturn void probe_here(const char *xml, const ty_net *handoff, int out
     _exit(0);
 }
 
-/* ---- in the parent
- * ---------------------------------------------------------------------------------- */
+/* ---- in the parent --------------------------------------------------------------------------- */
 
 static void first_line(int log, char *line, size_t size)
 {
@@ -179,8 +177,7 @@ static ty_err explain(const char *name, const char *line)
         what = after ? after + (state ? 3 : 2) : line;
     }
     size_t n = 0;
-    for (const char *c = what; *c && n < sizeof shown - 1;
-         c++) /* a binary file is quoted in the message */
+    for (const char *c = what; *c && n < sizeof shown - 1; c++) /* of a binary file, perhaps */
         shown[n++] = *c >= ' ' && *c <= '~' ? *c : '?';
     shown[n] = 0;
     if (at)

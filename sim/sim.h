@@ -26,21 +26,20 @@ typedef struct seat {
     double    scale;   /* charged second -> second of this host */
     double    speed;   /* [flop/s] of one core of this host */
     int       shared;  /* its ranks need more cores than the host has: execute, do not sleep */
-    int sending; /* sends that nobody has waited for yet: SimGrid cancels them when the actor ends
-                  */
+    int       sending; /* sends not waited for yet: SimGrid cancels them when the actor ends */
 } seat;
 
 /* A message on its way. Its sender's request and its receiver each let go of it once. */
 typedef struct message {
-    int    src, ghost, holders;
-    size_t bytes;
-    double sent_at, arrives; /* [s]; arrives is known when a courier has fetched it, else < 0 */
+    int             src, ghost, holders;
+    size_t          bytes;
+    double          sent_at, arrives; /* [s]; arrives < 0 until a courier has fetched it */
     struct message *next;
     unsigned char   data[];
 } message;
 
 typedef struct request {
-    ty_req          q;    /* first: a ty_req is a request */
+    ty_req          q; /* first: a ty_req is a request */
     sg_comm_t       comm; /* of a send */
     seat           *from; /* of a send */
     message        *m;
@@ -49,20 +48,20 @@ typedef struct request {
     struct request *next;
 } request;
 
-/* What is sent from src to dst under a tag, or (src TY_ANY) all that arrives in dst's inbox of that
- * tag. */
+/* What is sent from src to dst under a tag, or (src TY_ANY) all that arrives in dst's inbox of
+ * that tag. */
 typedef struct channel {
-    int          src, dst, tag;
-    sg_mailbox_t mailbox;
-    int          opening, registered; /* the mailbox is eager: a transfer starts at isend */
-    double       latency;             /* [s] that a courier adds */
-    struct channel
-            *inbox; /* where a courier takes the messages; NULL: the receiver fetches them itself */
-    request *posted;  /* receives that nothing has been given to, oldest first */
-    message *early;   /* fetched before their receive was posted, oldest first */
-    message *arrived; /* brought by couriers, next to arrive first */
-    sg_sem_t count;   /* of `arrived` */
-    int      waited;  /* a lane is fetching */
+    int             src, dst, tag;
+    sg_mailbox_t    mailbox;
+    int             opening, registered; /* the mailbox is eager: a transfer starts at isend */
+    double          latency;    /* [s] that a courier adds */
+    struct channel *inbox;      /* where its courier takes the messages; NULL: it has none */
+    request        *posted;     /* receives that nothing has been given to, oldest first */
+    message        *early;      /* fetched before their receive was posted, oldest first */
+    message        *arrived;    /* brought by couriers, next to arrive first */
+    sg_sem_t        count;      /* of `arrived` */
+    int             waited;     /* a lane is fetching */
+    struct channel *next;       /* in the queue of a doorman */
 } channel;
 
 /* ---- channel.c: where messages meet ---- */
@@ -76,11 +75,11 @@ double   ty_channel_lag(const channel *c, const message *m, double begin); /* se
 /* ---- engine.c: one simulation ---- */
 /* Start an actor whose sg_actor_self_get_data() is data. */
 sg_actor_t ty_actor_start(const char *name, sg_host_t host, void (*code)(int, char **), void *data);
-sg_host_t  ty_engine_host(int rank);
-double     ty_engine_latency(int src, int dst); /* [s] that was taken out of the links */
-void       ty_engine_lane_started(ty_rank *lane);
-void       ty_engine_lane_ended(const ty_rank *lane);
-ty_err     ty_engine_run(const ty_job *job, ty_main fn, void *arg);
+sg_host_t ty_engine_host(int rank);
+double    ty_engine_latency(int src, int dst); /* [s] that was taken out of the links */
+void      ty_engine_lane_started(ty_rank *lane);
+void      ty_engine_lane_ended(const ty_rank *lane);
+ty_err    ty_engine_run(const ty_job *job, ty_main fn, void *arg);
 
 /* ---- fabric.c ---- */
 void ty_seat_pay(ty_rank *r); /* let the pending compute time pass */

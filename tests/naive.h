@@ -13,8 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- data -------------------------------------------------------------------------------------
- */
+/* ---- data ---- */
 
 /* n floats in [-1, 1) that depend on the seed; free() them. */
 static inline float *naive_random(size_t n, uint64_t seed)
@@ -49,8 +48,7 @@ static inline double naive_distance(const float *x, const double *y, size_t n)
     return worst;
 }
 
-/* ---- matrix product
- * -------------------------------------------------------------------------------- */
+/* ---- matrix product ---- */
 
 /* c [M,N] = a b + (accumulate ? c : 0), element by element; counts one multiply and one add each.
  */
@@ -84,8 +82,7 @@ static inline float naive_chain(int trans_a, int trans_b, size_t M, size_t N, si
     return start;
 }
 
-/* ---- softmax cross-entropy
- * --------------------------------------------------------------------------- */
+/* ---- softmax cross-entropy ---- */
 
 static inline double naive_softmax(double *d, const double *x, const float *labels, size_t B,
                                    size_t C, double scale)
@@ -106,8 +103,7 @@ static inline double naive_softmax(double *d, const double *x, const float *labe
     return loss;
 }
 
-/* ---- augmentation
- * ------------------------------------------------------------------------------------- */
+/* ---- augmentation ---- */
 
 static inline double naive_pixel(const uint8_t *image, long h, long w, double y, double x)
 {

@@ -10,8 +10,7 @@
 static const size_t sizes[] = {0, 1, 7, 16, 33, 1000, 200003};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
-/* ---- element-wise
- * ---------------------------------------------------------------------------------- */
+/* ---- element-wise ---- */
 
 START_TEST(add_scale_copy_and_fill_do_what_they_say)
 {
@@ -61,8 +60,7 @@ START_TEST(relu_lets_no_gradient_through_at_zero_and_hides_no_nan)
 }
 END_TEST
 
-/* ---- optimizers
- * ---------------------------------------------------------------------------------------- */
+/* ---- optimizers ---- */
 
 START_TEST(sgd_follows_its_formula)
 {
@@ -109,8 +107,7 @@ START_TEST(adamw_follows_the_paper_over_several_steps)
 }
 END_TEST
 
-/* ---- softmax
- * ---------------------------------------------------------------------------------------------- */
+/* ---- softmax ---- */
 
 static void check_softmax(size_t rows, size_t classes, double spread, int in_place)
 {
@@ -184,9 +181,7 @@ START_TEST(softmax_shows_a_divergence_and_a_label_that_is_no_class)
 }
 END_TEST
 
-/* ---- threads
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- threads ---- */
 
 enum { N = 400003, ROWS = 1500, CLASSES = 77, LOGITS = ROWS * CLASSES };
 
@@ -245,9 +240,7 @@ START_TEST(peak_is_a_plausible_rate)
 }
 END_TEST
 
-/* ---- work
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- work ---- */
 
 static void check_work(ty_work w, ty_class cls, double flops, double bytes)
 {

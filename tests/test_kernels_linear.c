@@ -15,8 +15,7 @@ static double bound(size_t K)
     return 3e-7 * (4 + (double)K);
 }
 
-/* ---- matrix product
- * ------------------------------------------------------------------------------------ */
+/* ---- matrix product ---- */
 
 typedef struct problem {
     int trans_a, trans_b, accumulate;
@@ -156,8 +155,7 @@ START_TEST(a_nan_reaches_exactly_its_row_or_column)
 }
 END_TEST
 
-/* ---- linear layer
- * --------------------------------------------------------------------------------------- */
+/* ---- linear layer ---- */
 
 static void check_linear(size_t M, size_t N, size_t K)
 {
@@ -245,8 +243,7 @@ START_TEST(bias_gradient_is_bitwise_the_same_for_any_number_of_threads)
 }
 END_TEST
 
-/* ---- a network of two layers against finite differences
- * ------------------------------------------------- */
+/* ---- a network of two layers against finite differences ---- */
 
 enum { B = 7, IN = 5, HID = 9, OUT = 4 };
 
@@ -320,9 +317,7 @@ START_TEST(gradients_are_the_slopes_of_the_loss)
 }
 END_TEST
 
-/* ---- work
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- work ---- */
 
 START_TEST(work_of_the_products_is_what_the_naive_loops_count)
 {

@@ -159,7 +159,7 @@ END_TEST
 START_TEST(a_syntax_error_names_its_line)
 {
     spoil("  stream:", "    launch_s: ", "    launch_s: [", 0, "launch_s");
-    spoil("cores:", "cores: 2", "\tcores: 2", line_in_good("cores:", "cores"), "tab");
+    spoil("cores:", "cores: 2", "\tcores: 2", 0, "libyaml");
 }
 END_TEST
 

@@ -30,8 +30,7 @@ static struct seen {
 
 static const ty_machine machine = {.cores = 2, .peak_flops = PEAK, .handoff = {1e-4, 1e10}};
 
-/* ---- running one simulation
- * ------------------------------------------------------------------------- */
+/* ---- running one simulation ------------------------------------------------------------------ */
 
 typedef struct setting {
     const char *spec, *network;
@@ -88,8 +87,7 @@ static void is_near(double got, double want)
                   want);
 }
 
-/* ---- messages
- * --------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static void three_sizes(ty_rank *r, void *arg)
 {
@@ -159,7 +157,8 @@ START_TEST(a_port_is_shared_by_the_messages_of_its_rank)
 }
 END_TEST
 
-static void exchange(ty_rank *r, void *arg) /* 0 <-> 1 and 2 <-> 3, all at once */
+/* 0 <-> 1 and 2 <-> 3, all at once. */
+static void exchange(ty_rank *r, void *arg)
 {
     (void)arg;
     ty_req *s = ty_isend(r, r->id ^ 1, 0, NULL, MB), *q = ty_irecv(r, r->id ^ 1, 0, NULL, MB);
@@ -258,8 +257,8 @@ END_TEST
 
 enum { INBOX = TY_TAG_INBOX | 3 };
 
-static void inbox(ty_rank *r,
-                  void *arg) /* the later but shorter message of rank 2 overtakes rank 1's */
+/* The later but shorter message of rank 2 overtakes rank 1's. */
+static void inbox(ty_rank *r, void *arg)
 {
     (void)arg;
     if (r->id == 0) {
@@ -337,8 +336,7 @@ START_TEST(our_own_mistakes_stop_the_world)
 }
 END_TEST
 
-/* ---- lanes, deadlock
- * -------------------------------------------------------------------------------- */
+/* ---- lanes, deadlock ------------------------------------------------------------------------- */
 
 static void swap(ty_rank *r, void *arg)
 {
@@ -426,8 +424,7 @@ START_TEST(a_deadlock_is_named)
 }
 END_TEST
 
-/* ---- compute
- * ---------------------------------------------------------------------------------------- */
+/* ---- compute --------------------------------------------------------------------------------- */
 
 static void compute(ty_rank *r, void *arg)
 {
@@ -475,10 +472,10 @@ START_TEST(a_host_computes_in_proportion_to_its_speed)
 }
 END_TEST
 
-/* ---- several ranks a host
- * --------------------------------------------------------------------------- */
+/* ---- several ranks a host -------------------------------------------------------------------- */
 
-static void neighbours(ty_rank *r, void *arg) /* 0 and 1 share a host, 2 and 3 another */
+/* 0 and 1 share a host, 2 and 3 another. */
+static void neighbours(ty_rank *r, void *arg)
 {
     (void)arg;
     exchange(r, NULL);
@@ -514,8 +511,7 @@ START_TEST(textbook_workers_need_cores_of_their_own)
 }
 END_TEST
 
-/* ---- routes of different latency
- * -------------------------------------------------------------------- */
+/* ---- routes of different latency ------------------------------------------------------------- */
 
 /* host0 --uplink-- near (5 ms) -- host1
  *             \--- far (10 ms) -- host2 */
@@ -557,8 +553,8 @@ START_TEST(routes_of_different_latency_share_a_link_fairly)
 }
 END_TEST
 
-static void three_receivers(ty_rank *r,
-                            void *arg) /* who waits at once, before the arrival, long after it */
+/* Who waits at once, before the arrival, long after it. */
+static void three_receivers(ty_rank *r, void *arg)
 {
     static const double delay[] = {0, 4e-3, 9e-3};
     (void)arg;
@@ -587,9 +583,16 @@ START_TEST(a_message_arrives_its_latency_after_its_flow_whether_or_not_anybody_w
 }
 END_TEST
 
-static void
-overtaken(ty_rank *r,
-          void *arg) /* 3 sizes down one channel while the far inbox is nearer than it seems */
+START_TEST(workers_of_one_host_hand_over_where_latency_is_beside_the_links)
+{
+    simulate((setting){fork_path, "shared", 4, 2}, neighbours); /* no loopback: the machine's */
+    is_near(seen->time[0], 2e-4);
+    is_near(seen->time[3], 2e-4);
+}
+END_TEST
+
+/* 3 sizes down one channel while the far inbox is nearer than it seems. */
+static void overtaken(ty_rank *r, void *arg)
 {
     (void)arg;
     if (r->id == 0) {
@@ -623,8 +626,7 @@ START_TEST(latency_beside_the_links_keeps_order_and_inboxes)
 }
 END_TEST
 
-/* ---- the laws
- * --------------------------------------------------------------------------------------- */
+/* ---- the laws -------------------------------------------------------------------------------- */
 
 static void ring(ty_rank *r, void *arg)
 {
@@ -697,6 +699,7 @@ int main(void)
     tcase_add_test(t, textbook_workers_need_cores_of_their_own);
     tcase_add_test(t, routes_of_different_latency_share_a_link_fairly);
     tcase_add_test(t, a_message_arrives_its_latency_after_its_flow_whether_or_not_anybody_waits);
+    tcase_add_test(t, workers_of_one_host_hand_over_where_latency_is_beside_the_links);
     tcase_add_test(t, latency_beside_the_links_keeps_order_and_inboxes);
     tcase_add_test(t, a_ring_takes_what_its_formula_says);
     tcase_add_test(t, two_runs_are_the_same_to_the_last_bit);

@@ -97,8 +97,7 @@ static void simulate(const ty_platform *p, int ranks, int threads, ty_main fn)
     ck_assert_int_eq(status, 0);
 }
 
-/* ---- what a file says is what it does
- * --------------------------------------------------------------- */
+/* ---- what a file says is what it does -------------------------------------------------------- */
 
 static void two_messages(ty_rank *r, void *arg)
 {
@@ -195,8 +194,7 @@ START_TEST(a_cluster_takes_its_keys_and_defaults)
 }
 END_TEST
 
-/* ---- bad input
- * -------------------------------------------------------------------------------------- */
+/* ---- bad input ------------------------------------------------------------------------------- */
 
 START_TEST(a_bad_name_gets_the_nearest)
 {
@@ -342,10 +340,10 @@ START_TEST(hosts_are_placed_by_the_numbers_in_their_names)
 }
 END_TEST
 
-/* ---- written and read back
- * -------------------------------------------------------------------------- */
+/* ---- written and read back ------------------------------------------------------------------- */
 
-static void mixture(ty_rank *r, void *arg) /* charges, a ring, everybody to rank 0 */
+/* Charges, a ring, everybody to rank 0. */
+static void mixture(ty_rank *r, void *arg)
 {
     int n = r->job->ranks, right = (r->id + 1) % n, left = (r->id + n - 1) % n;
     (void)arg;

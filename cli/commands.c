@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * commands - the table of commands.
+ */
+#include "cli/commands.h"
+
+/* clang-format off */
+const ty_command ty_commands[] = {
+    {"demo", TY_DEMO, "", "The whole loop in 90 s: train digits in parallel, simulate clusters, say what was learnt.",
+     "  trainyard demo\n", ty_main_demo},
+    {"run", TY_RUN, "", "Train with one strategy: for real on threads or MPI, or simulated.",
+     "  trainyard run --strategy data-allreduce --workers 2 --epochs 2\n"
+     "  trainyard run --strategy data-allreduce --workers 8 --fabric sim \\\n"
+     "                --platform cluster:bandwidth=1Gbps,latency=50us --network textbook\n"
+     "  mpirun -n 4 trainyard run --strategy tensor --fabric mpi\n", ty_main_run},
+    {"compare", TY_COMPARE, "", "Run several strategies on the same data and seed, and print them side by side.",
+     "  trainyard compare --strategy serial,data-allreduce,tensor --workers 1,2 --steps 100\n"
+     "  trainyard compare --workers 1..64*2 --fabric sim --batch 8192 \\\n"
+     "                    --platform cluster:bandwidth=100Gbps,latency=5us\n", ty_main_compare},
+    {"list", TY_LIST, "[WHAT]", "Show strategies, workloads, collectives, platforms and fabrics, with their sources.",
+     "  trainyard list strategies\n", ty_main_list},
+    {"platform", TY_PLATFORM, "SPEC", "Print a platform as a SimGrid XML file that can be kept and edited.",
+     "  trainyard platform cluster:nodes=64,cores=8,bandwidth=10Gbps,latency=20us -o my.xml\n"
+     "  trainyard run --fabric sim --platform ./my.xml --strategy tensor --workers 8\n", ty_main_platform},
+    {"calibrate", TY_CALIBRATE, "", "Measure this machine, fit the machine model to it, and keep it.",
+     "  trainyard calibrate --quick\n", ty_main_calibrate},
+    {"bench", TY_BENCH, "kernel", "Time the kernels over sizes, check them against a naive reference, and rate them.",
+     "  trainyard bench kernel --threads 2\n", ty_main_bench},
+    {"doctor", TY_DOCTOR, "", "Say what works on this machine, what is missing and how to get it.",
+     "  trainyard doctor\n", ty_main_doctor},
+};
+/* clang-format on */
+const size_t ty_commands_n = sizeof ty_commands / sizeof *ty_commands;

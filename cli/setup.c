@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/setup.h"
+
+#include "base/text.h"
+#include "experiments/child.h"
+#include "kernels/kernels.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int ty_report_error(ty_err e)
+{
+    if (e.code && ty_setup_speaks())
+        fprintf(stderr, "trainyard: %s\n", e.msg);
+    return e.code;
+}
+
+FILE *ty_screen(const ty_options *o)
+{
+    int taken = (o->csv && !strcmp(o->csv, "-")) || (o->json && !strcmp(o->json, "-"));
+    return taken ? stderr : stdout;
+}
+
+/* ---- MPI: every process runs this program ------------------------------------------------------------------ */
+
+static int mpi_number(const char *a, const char *b, int otherwise)
+{
+    const char *text = getenv(a) ? getenv(a) : getenv(b);
+    return text ? atoi(text) : otherwise;
+}
+
+int ty_setup_speaks(void)
+{
+    return mpi_number("OMPI_COMM_WORLD_RANK", "PMI_RANK", 0) == 0;
+}
+
+int ty_default_workers(const char *strategy, const char *fabric)
+{
+    if (fabric && !strcmp(fabric, "mpi"))
+        return mpi_number("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", 1);
+    return strategy && !strcmp(strategy, "serial") ? 1 : ty_kernel_max_threads();
+}
+
+/* ---- progress --------------------------------------------------------------------------------------------------- */
+
+/* On a terminal one line that is written over; elsewhere a line every five seconds. */
+static void tell(void *arg, double fraction, double loss)
+{
+    ty_progress *p = arg;
+    double now = ty_child_clock(), spent = now - p->begun;
+    char left[32] = "", history[32] = "";
+    if (fraction <= 0 || (!p->terminal && now - p->told < 5))
+        return;
+    if (spent > 0.5 && fraction < 1)
+        snprintf(left, sizeof left, ", %.0f s left", ceil(spent * (1 / fraction - 1)));
+    if (loss > 0)
+        snprintf(history, sizeof history, ", loss %.4f", loss);
+    p->told = now;
+    p->shown = 1;
+    fprintf(stderr, p->terminal ? "\r\033[K%3.0f %%%s%s" : "%3.0f %%%s%s\n", 100 * fraction, history, left);
+    fflush(stderr);
+}
+
+static void progress_init(ty_progress *p, ty_point *point, int quiet)
+{
+    p->begun = p->told = ty_child_clock();
+    p->terminal = isatty(2);
+    if (!quiet) {
+        point->progress = tell;
+        point->progress_arg = p;
+    }
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------------ */
+
+static ty_err open_problem(ty_setup *s, const ty_options *o)
+{
+    const char *name = o->workload ? o->workload : "mnist-mlp";
+    ty_workload_options w = {.data = o->data, .hidden_n = o->hidden_n, .layers = o->layers, .width = o->width,
+                             .samples = o->samples};
+    memcpy(w.hidden, o->hidden, sizeof w.hidden);
+    int fixed = !strcmp(name, "mnist-mlp") || !strcmp(name, "digits-mlp");
+    if (fixed && (o->layers || o->width || o->samples))
+        return ty_error(TY_EUSAGE, "--layers, --width and --samples belong to synthetic-mlp; %s takes --hidden", name);
+    if (o->data && !strcmp(name, "synthetic-mlp"))
+        return ty_error(TY_EUSAGE, "--data: synthetic-mlp makes its samples up; use mnist-mlp or digits-mlp");
+    return ty_problem_open(&s->problem, name, &w);
+}
+
+static ty_err make_point(ty_setup *s, const ty_options *o)
+{
+    const char *fabric = o->fabric ? o->fabric : "threads", *strategy = o->strategies ? o->strategy[0] : "serial";
+    int sim = !strcmp(fabric, "sim");
+    ty_point *p = &s->point;
+    *p = (ty_point){.strategy = strategy, .problem = &s->problem, .fabric = fabric, .platform = o->platform,
+                    .network = TY_NET_SHARED, .workers_per_node = (int)o->workers_per_node, .dp = (int)o->dp,
+                    .tp = (int)o->tp, .pp = (int)o->pp, .micro_batches = (int)o->micro_batches,
+                    .threads = (int)o->threads, .batch = (size_t)o->batch, .steps = o->steps, .epochs = o->epochs,
+                    .seed = (uint64_t)o->seed, .plain = o->no_augment, .ghost = o->ghost ? 1 : o->real ? 0 : -1,
+                    .rate = o->rate, .momentum = o->momentum, .collective = o->collective, .timeout_s = o->timeout_s,
+                    .trace_steps = o->trace_steps < 0 ? 3 : (int)o->trace_steps};
+    p->workers = o->workers.n ? (int)o->workers.v[0] : ty_default_workers(strategy, fabric);
+    p->optimizer = o->optimizer && !strcmp(o->optimizer, "adamw") ? TY_ADAMW : TY_SGD;
+    if (!sim && (o->platform || o->network || o->workers_per_node))
+        return ty_error(TY_EUSAGE, "--%s describes a simulated machine; add --fabric sim",
+                        o->platform ? "platform" : o->network ? "network" : "workers-per-node");
+    return o->network ? ty_network_find(o->network, &p->network) : ty_ok();
+}
+
+static ty_err check_names(const ty_options *o, const char *fabric)
+{
+    const ty_strategy *strategy;
+    const ty_fabric_ops *ops;
+    for (size_t i = 0; i < o->strategies; i++)
+        TY_TRY(ty_strategy_find(o->strategy[i], &strategy));
+    return ty_fabric_find(fabric, &ops);
+}
+
+/* Find what is wrong with a platform before a calibration makes the user wait. */
+static ty_err check_platform(const ty_point *p)
+{
+    ty_platform platform;
+    ty_machine here = {0};
+    if (strcmp(p->fabric, "sim") || !p->platform)
+        return ty_ok();
+    ty_machine_name_here(&here);
+    TY_TRY(ty_platform_open(&platform, p->platform, p->network, p->workers, p->workers_per_node, &here));
+    ty_platform_close(&platform);
+    return ty_ok();
+}
+
+/* Nothing forks inside an MPI job, so no calibration is made there: one that exists is used. */
+static ty_err open_machine(ty_setup *s, const ty_options *o)
+{
+    char cache[1024];
+    s->has_machine = 1;
+    s->point.machine = &s->machine;
+    if (o->machine || !ty_inside_mpi())
+        return ty_machine_default(&s->machine, o->machine);
+    if (ty_machine_cache_path(cache, sizeof cache).code || ty_machine_load(&s->machine, cache).code) {
+        s->has_machine = 0;
+        s->point.machine = NULL;
+    }
+    return ty_ok();
+}
+
+static void note_options(ty_output *out, const ty_options *o)
+{
+    const char *name, *value;
+    for (int i = 0; ty_options_given(o, i, &name, &value); i++)
+        ty_output_option(out, name, value);
+}
+
+ty_err ty_setup_open(ty_setup *s, const ty_options *o, const char *command)
+{
+    *s = (ty_setup){0};
+    TY_TRY(make_point(s, o));
+    TY_TRY(check_names(o, s->point.fabric));
+    TY_TRY(open_problem(s, o));
+    TY_TRY(check_platform(&s->point));
+    if (ty_setup_speaks())
+        TY_TRY(ty_output_open(&s->out, command, o->out));
+    note_options(&s->out, o);
+    TY_TRY(open_machine(s, o));
+    progress_init(&s->progress, &s->point, o->quiet || !ty_setup_speaks());
+    return ty_ok();
+}
+
+void ty_setup_close(ty_setup *s)
+{
+    if (s->progress.terminal && s->progress.shown)
+        fputs("\r\033[K", stderr);
+    ty_output_abandon(&s->out);
+    ty_problem_close(&s->problem);
+}
+
+/* ---- what was written ----------------------------------------------------------------------------------------- */
+
+static int is_visible(const struct dirent *d)
+{
+    return d->d_name[0] != '.';
+}
+
+void ty_print_files(FILE *f, const char *dir)
+{
+    struct dirent **entry;
+    int n = *dir ? scandir(dir, &entry, is_visible, alphasort) : -1;
+    if (n < 0)
+        return;
+    fprintf(f, "%-14s %s/:", "files", dir);
+    for (int i = 0; i < n; i++) {
+        fprintf(f, " %s", entry[i]->d_name);
+        free(entry[i]);
+    }
+    fputc('\n', f);
+    free(entry);
+}

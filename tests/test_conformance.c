@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every strategy under every law, on the fabric that TY_FABRIC names. The batch of 31 divides by no number of workers or
+ * micro-batches here; an epoch of 98 samples ends in a batch of 5, fewer than there are workers or micro-batches.
+ */
+#include "tests/conformance.h"
+#include "tests/on_fabric.h"
+
+enum { BATCH = 31, SAMPLES = 3 * BATCH + 5, STEPS = 6 }; /* the last step is in the second epoch */
+
+/* Seven layers, for seven stages. Inner widths: 30 divides among 1, 2, 3, 5.. workers, 28 among 1, 2, 4, 7.. */
+static const size_t by_thirty[] = {30, 18, 30, 14, 30, 12}, by_28[] = {28, 10, 28, 12, 28, 16};
+static ty_problem thirty, twenty_eight;
+
+static int worker_counts(int *count)
+{
+    static const int all[] = {1, 2, 3, 4, 7};
+    if (!on("mpi")) {
+        memcpy(count, all, sizeof all);
+        return 5;
+    }
+    count[0] = ranks_or(0);
+    return 1;
+}
+
+static double worst_serial, worst_time;
+
+static void must_hold(trial t)
+{
+    t.fabric = fabric_name();
+    t.batch = BATCH;
+    t.steps = STEPS;
+    verdicts v = apply_laws(t);
+    worst_serial = v.serial_deviation > worst_serial ? v.serial_deviation : worst_serial;
+    worst_time = v.time_deviation > worst_time ? v.time_deviation : worst_time;
+    ck_assert_msg(!*rejecting(&v), "%s, %d workers, %s, %d micro-batches on %s breaks law %s: %s", t.strategy->name, t.workers,
+                  t.collective ? t.collective : "auto", t.micro_batches, t.fabric, rejecting(&v), first_verdict(&v));
+}
+
+/* Of each strategy: with each all-reduce, with few and many micro-batches. */
+static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
+{
+    static const char *const named[] = {"ring", "recursive", "tree"};
+    trial t = {.strategy = s, .problem = q, .workers = workers};
+    if (s == &ty_serial || s == &ty_task_pipeline) {
+        must_hold(t);
+    } else if (s == &ty_pipeline_gpipe) {
+        for (t.micro_batches = 0; t.micro_batches <= 5; t.micro_batches += 5)
+            must_hold(t);
+    } else {
+        for (int i = 0; i < 3; i++) {
+            t.collective = named[i];
+            must_hold(t);
+        }
+    }
+}
+
+START_TEST(every_strategy_keeps_every_law)
+{
+    const ty_strategy *s = ty_strategies[_i];
+    int count[5], n = worker_counts(count);
+    for (int i = 0; i < n; i++)
+        if (s != &ty_serial || count[i] == 1)
+            each_way(s, count[i] % 3 ? &twenty_eight : &thirty, count[i]);
+}
+END_TEST
+
+START_TEST(adam_keeps_them_too)
+{
+    int count[5], n = worker_counts(count);
+    if (count[n > 2 ? 2 : 0] <= 3)
+        must_hold((trial){.strategy = &ty_data_allreduce, .problem = &thirty, .workers = count[n > 2 ? 2 : 0],
+                          .optimizer = TY_ADAMW, .collective = "ring"});
+}
+END_TEST
+
+static void must_refuse(const ty_strategy *s, const ty_problem *q, int workers, size_t batch, int micro, const char *legal)
+{
+    outcome *o = perform((trial){.strategy = s, .problem = q, .fabric = fabric_name(), .workers = workers,
+                                 .micro_batches = micro, .batch = batch, .steps = STEPS});
+    ck_assert_msg(o->error.code == TY_EUSAGE, "%s with %d workers is not refused", s->name, workers);
+    ck_assert_msg(strstr(o->error.msg, legal), "'%s' does not say '%s'", o->error.msg, legal);
+    forget(o);
+}
+
+START_TEST(an_illegal_plan_is_refused_before_a_rank_starts_and_told_what_is_legal)
+{
+    must_refuse(&ty_serial, &thirty, 2, BATCH, 0, "--workers 1");
+    must_refuse(&ty_data_allreduce, &thirty, 7, 5, 0, "--workers 5");
+    must_refuse(&ty_tensor_parallel, &thirty, 4, BATCH, 0, "1, 2, 3, 5, 6, 10, 15, 30");
+    must_refuse(&ty_tensor_parallel, &twenty_eight, 3, BATCH, 0, "1, 2, 4, 7, 14, 28");
+    must_refuse(&ty_pipeline_gpipe, &thirty, 8, BATCH, 0, "--workers 1..7");
+    must_refuse(&ty_pipeline_gpipe, &thirty, 2, BATCH, BATCH + 1, "1 to 31");
+}
+END_TEST
+
+int main(void)
+{
+    thirty = digits(by_thirty, 6, SAMPLES);
+    twenty_eight = digits(by_28, 6, SAMPLES);
+    Suite *s = suite_create("conformance");
+    TCase *t = tcase_create(fabric_name());
+    tcase_add_loop_test(t, every_strategy_keeps_every_law, 0, (int)ty_strategies_n);
+    tcase_add_test(t, adam_keeps_them_too);
+    tcase_add_test(t, an_illegal_plan_is_refused_before_a_rank_starts_and_told_what_is_legal);
+    suite_add_tcase(s, t);
+    SRunner *runner = srunner_create(s);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    if (getenv("TY_TELL"))
+        printf("largest part of the bound: law 1 %.3g, law 5 %.3g\n", worst_serial, worst_time);
+    srunner_free(runner);
+    ty_problem_close(&thirty);
+    ty_problem_close(&twenty_eight);
+    return failed ? 1 : 0;
+}
