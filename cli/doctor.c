@@ -96,6 +96,11 @@ static void check_mpi(findings *n)
     }
     if (MPI_Get_library_version && !MPI_Get_library_version(text, &length))
         text[strcspn(text, ",\n")] = 0;
+    if (!strncmp(text, "SMPI", 4)) { /* libsimgrid defines MPI_Init and the rest, too */
+        bad(&n->optional, "MPI", "calls would reach SimGrid's own MPI: it is linked before the real one",
+            "the other fabrics work", "link the MPI library before SimGrid, and build again");
+        return;
+    }
     good("MPI", text);
     if (ty_output_exec(NULL, (const char *const[]){"mpirun", "--version", NULL}) == 127)
         bad(&n->optional, "mpirun", "MPI is linked in, but nothing starts its processes", "the other fabrics work",

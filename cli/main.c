@@ -4,6 +4,7 @@
  */
 #include "base/text.h"
 #include "cli/options.h"
+#include "kernels/kernels.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -74,6 +75,7 @@ static int run_command(const ty_command *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    ty_kernel_spin_briefly(argv); /* before anything: it may start the program anew */
     const char *word = argc > 1 ? argv[1] : "";
     const ty_command *c = find(word);
     if (argc < 2 || !strcmp(word, "--help") || !strcmp(word, "-h"))

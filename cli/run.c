@@ -12,7 +12,7 @@
 static ty_err make_plots(const ty_setup *s, const ty_result *r)
 {
     char title[160];
-    snprintf(title, sizeof title, "%s, %s, batch %zu", r->row.strategy, r->row.workload, r->row.batch);
+    snprintf(title, sizeof title, "%s on %s", r->row.strategy, r->row.workload);
     ty_err e = ty_plot_breakdown(s->out.dir, "breakdown", title, &r->row, 1);
     ty_err l = ty_plot_loss(s->out.dir, "loss", title, &r, 1);
     return e.code ? e : l;
@@ -20,14 +20,15 @@ static ty_err make_plots(const ty_setup *s, const ty_result *r)
 
 static void print_next(FILE *f, const ty_options *o, const ty_setup *s)
 {
-    char line[1200];
+    char line[1200], with[64];
+    snprintf(with, sizeof with, "--workers %d --%s", s->point.workers,
+             strcmp(s->point.fabric, "sim") ? "fabric sim" : "network shared");
     if (strcmp(s->point.fabric, "sim"))
-        ty_options_line(o, "run", "fabric out csv json real ghost machine quiet epochs steps",
-                        "--fabric sim", line, sizeof line);
+        ty_options_line(o, "run", "workers fabric out csv json real ghost quiet epochs steps", with, line, sizeof line);
     else if (s->point.network == TY_NET_TEXTBOOK)
-        ty_options_line(o, "run", "network out csv json quiet", "--network shared", line, sizeof line);
+        ty_options_line(o, "run", "workers network out csv json quiet", with, line, sizeof line);
     else
-        ty_options_line(o, "compare", "strategy out csv json quiet", "", line, sizeof line);
+        ty_options_line(o, "compare", "strategy workers out csv json quiet", "--workers 1..16*2", line, sizeof line);
     fprintf(f, "%-14s %s\n", "next", line);
 }
 

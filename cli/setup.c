@@ -184,17 +184,29 @@ static int is_visible(const struct dirent *d)
     return d->d_name[0] != '.';
 }
 
+static int has_ending(const char *name, const char *end)
+{
+    size_t n = strlen(name), e = strlen(end);
+    return n >= e && !strcmp(name + n - e, end);
+}
+
 void ty_print_files(FILE *f, const char *dir)
 {
     struct dirent **entry;
     int n = *dir ? scandir(dir, &entry, is_visible, alphasort) : -1;
     if (n < 0)
         return;
+    int timelines = 0;
     fprintf(f, "%-14s %s/:", "files", dir);
     for (int i = 0; i < n; i++) {
-        fprintf(f, " %s", entry[i]->d_name);
+        timelines += !strncmp(entry[i]->d_name, "trace-", 6);
+        if (has_ending(entry[i]->d_name, ".svg") || has_ending(entry[i]->d_name, "run.json") || has_ending(entry[i]->d_name, "rows.csv") ||
+            !strcmp(entry[i]->d_name, "trace.json"))
+            fprintf(f, " %s", entry[i]->d_name);
         free(entry[i]);
     }
+    if (timelines)
+        fprintf(f, " trace-*.json (%d)", timelines);
     fputc('\n', f);
     free(entry);
 }

@@ -53,15 +53,16 @@ static long default_steps(const ty_point *p, int ghost, const ty_plan *plan)
     return ghost ? 2 + plan->fill_steps : epoch;
 }
 
-static ty_costing costing(const setup *s, int threads)
+/* What the closed form and the machine model assume, when `active` ranks compute at the same time. */
+static ty_costing costing(const setup *s, int threads, int active)
 {
-    int sharing = s->sim ? s->platform.ranks_per_host : s->point->workers;
+    int sharing = s->sim ? s->platform.ranks_per_host : s->point->workers, busy = sharing < active ? sharing : active;
     int cores = s->sim ? s->platform.cores : s->point->machine ? s->point->machine->cores : 1;
     ty_net net = !s->sim               ? (s->point->machine ? s->point->machine->handoff : (ty_net){0, 1e9})
                  : sharing >= s->point->workers ? s->platform.local
                                        : s->platform.net;
-    return (ty_costing){.net = net, .machine = s->point->machine, .threads = threads, .busy = sharing < 1 ? 1 : sharing,
-                        .share = (double)(sharing * threads) / (double)cores};
+    return (ty_costing){.net = net, .machine = s->point->machine, .threads = threads, .busy = busy < 1 ? 1 : busy,
+                        .share = (double)(busy * threads) / (double)cores};
 }
 
 static ty_err make_plan(setup *s, int ghost)
@@ -73,8 +74,9 @@ static ty_err make_plan(setup *s, int ghost)
                          .rate = p->rate > 0 ? p->rate : p->optimizer == TY_ADAMW ? 0.001 : 0.05,
                          .momentum = p->momentum > 0 ? p->momentum : 0.9, .collective = p->collective};
     TY_TRY(ty_strategy_find(p->strategy, &o.strategy));
-    o.costing = costing(s, default_threads(s));
+    o.costing = costing(s, default_threads(s), p->workers);
     TY_TRY(ty_plan_make(&s->plan, &o));
+    s->plan.costing = costing(s, default_threads(s), s->plan.active);
     s->plan.steps = s->plan.optimizer.steps = default_steps(p, ghost, &s->plan);
     return ty_ok();
 }

@@ -34,7 +34,7 @@ static void interrupted(int sig)
             unlink(ty_output_half);
         if (*own_dir && !rmdir(own_dir) && !strncmp(own_dir, "runs/", 5))
             rmdir("runs"); /* both fail when something is in them, as they should */
-        if (write(2, text, sizeof text - 1) < 0)
+        if (sig != SIGABRT && write(2, text, sizeof text - 1) < 0) /* an abort has said why */
             _exit(128 + sig);
     }
     signal(sig, SIG_DFL);
@@ -43,7 +43,7 @@ static void interrupted(int sig)
 
 static void watch_signals(void)
 {
-    static const int sig[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int sig[] = {SIGINT, SIGTERM, SIGHUP, SIGABRT};
     struct sigaction now, set = {.sa_handler = interrupted, .sa_flags = (int)SA_NODEFER};
     owner = getpid();
     for (size_t i = 0; i < sizeof sig / sizeof *sig; i++)
@@ -160,15 +160,28 @@ static void write_trace(FILE *f, const ty_result *r)
     fprintf(f, "\n]}\n");
 }
 
+/* "trace.json" for the only run of a command; else named after the run, numbered where that is not enough. */
+static void name_trace(const ty_output *o, const ty_row *r, char *name, size_t size, char *path, size_t path_size)
+{
+    struct stat st;
+    char number[16] = "";
+    for (int i = 2; i < 1000; i++) {
+        if (!strcmp(o->command, "run"))
+            snprintf(name, size, "trace.json");
+        else
+            snprintf(name, size, "trace-%s-%dx%d-%s%s.json", r->strategy, r->workers, r->threads, r->fabric, number);
+        snprintf(path, path_size, "%s/%s", o->dir, name);
+        if (!o->traces || stat(path, &st))
+            return;
+        snprintf(number, sizeof number, "-%d", i);
+    }
+}
+
 static ty_err save_trace(ty_output *o, const ty_result *r, char *name, size_t size)
 {
-    char path[1080];
+    char path[1200];
     ty_file w;
-    if (o->traces)
-        snprintf(name, size, "trace-%d.json", o->traces + 1);
-    else
-        snprintf(name, size, "trace.json");
-    snprintf(path, sizeof path, "%s/%s", o->dir, name);
+    name_trace(o, &r->row, name, size, path, sizeof path);
     TY_TRY(ty_file_open(&w, path));
     write_trace(w.f, r);
     TY_TRY(ty_file_commit(&w));
@@ -178,7 +191,7 @@ static ty_err save_trace(ty_output *o, const ty_result *r, char *name, size_t si
 
 ty_err ty_output_run(ty_output *o, const ty_point *p, const ty_result *r)
 {
-    char trace[32] = "";
+    char trace[120] = "";
     if (!*o->dir || !r->here)
         return ty_ok();
     ty_output_rows(o, &r->row, 1);

@@ -29,7 +29,7 @@ ty_err ty_output_open(ty_output *o, const char *command, const char *out_dir);
 void ty_output_option(ty_output *o, const char *name, const char *value);
 
 /* Add a run: its figures, ranks and loss history to run.json, its row to rows.csv; its timeline is written at once to
- * trace.json (the next ones to trace-2.json ...). r may be a failed run. */
+ * trace.json; where the command makes several, to trace-STRATEGY-WORKERSxTHREADS-FABRIC.json. r may be a failed run. */
 ty_err ty_output_run(ty_output *o, const ty_point *p, const ty_result *r);
 
 /* Add rows alone, for points whose history does not matter. */
@@ -49,8 +49,8 @@ int ty_output_exec(const char *dir, const char *const *argv);
  * and the message says how to get the plot. Rows that failed, and figures that are missing, are gaps. With no figure at
  * all nothing is written: TY_OK, and *.svg does not exist (ty_plot_exists). */
 
-/* Speedup against workers, a colour a strategy: points where simulated (open) or measured (filled), the closed form as a
- * line through speedup * step_s / closed_form_s, the ideal dashed. Rows of different (platform, network, batch) make panels side
+/* Speedup against workers, a colour a strategy: points where simulated (open) or measured (filled); the closed form, against
+ * the serial row's closed form, as a line; the ideal dashed. Rows of different (platform, network, batch) make panels side
  * by side, at most four, in the order of their first row. Any order of rows within. */
 ty_err ty_plot_speedup(const char *dir, const char *name, const char *title, const ty_row *rows, size_t n);
 

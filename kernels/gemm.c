@@ -17,9 +17,8 @@ enum {
     BLOCK_ROWS = BLOCK_STRIPS * TY_TILE_ROWS,
     BLOCK_PANELS = 512 / TY_PANEL, /* panels of b kept packed for the next block of rows: 800 kB */
 
-    PACK_A_COLS = 64, /* below so many columns a strip is used too seldom to be packed */
-    THREAD_FLOPS =
-        1000000 /* 6 us: a thread with less brings little, and costs 0.1 ms when it sleeps */
+    PACK_A_COLS = 64,      /* below so many columns a strip is used too seldom to be packed */
+    THREAD_FLOPS = 1000000 /* 6 us: waking a thread for less may cost more than it brings */
 };
 
 /* Packing space of each thread: 1.2 MB that are touched only by threads that multiply. */

@@ -7,9 +7,14 @@
 
 if (!exists('terminal')) terminal = 'svg'
 bars = 0
+array top[panels]
 do for [p = 1:panels] {
     stats data index p - 1 using 2 nooutput
     bars = STATS_records > bars ? STATS_records : bars
+    stats data index p - 1 using ($2 + $3 + $4) nooutput
+    top[p] = STATS_max
+    stats data index p - 1 using 5 nooutput
+    top[p] = STATS_max > top[p] ? STATS_max : top[p]
 }
 width = 110 + panels * (160 + 75 * (bars > 4 ? bars : 4))
 if (terminal eq 'png') {
@@ -30,16 +35,12 @@ set key below maxrows 1 Left reverse samplen 2
 set multiplot layout 1,panels title heading font ',15'
 do for [p = 1:panels] {
     set title panel_title[p] font ',12'
-    stats data index p - 1 using ($2 + $3 + $4) nooutput
-    top = STATS_max
-    stats data index p - 1 using 5 nooutput
-    top = STATS_max > top ? STATS_max : top
-    set yrange [0:top * 1.12]
+    set yrange [0:top[p] * 1.12]
     set xrange [-0.6:bars - 0.3]
     plot data index p - 1 using 0:($2 + $3 + $4):(0.5) with boxes lc rgb '#E69F00' title 'waiting', \
          '' index p - 1 using 0:($2 + $3):(0.5) with boxes lc rgb '#D55E00' title 'communication, exposed', \
          '' index p - 1 using 0:2:(0.5):xtic(1) with boxes lc rgb '#0072B2' title 'compute', \
          '' index p - 1 using ($0 + 0.36):5:(0.16) with boxes fs pattern 4 lc rgb '#56B4E9' title 'communication, hidden', \
-         '' index p - 1 using 0:($2 + $3 + $4 + top * 0.03):(sprintf('%.3g', $2 + $3 + $4)) with labels font ',11' notitle
+         '' index p - 1 using 0:($2 + $3 + $4 + top[p] * 0.03):(sprintf('%.3g', $2 + $3 + $4)) with labels font ',11' notitle
 }
 unset multiplot

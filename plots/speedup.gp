@@ -6,9 +6,9 @@
 
 if (!exists('terminal')) terminal = 'svg'
 if (terminal eq 'png') {
-    eval sprintf("set terminal pngcairo noenhanced size %d,%d font 'Helvetica,11' background 'white'", 90 + 520 * panels, 520)
+    eval sprintf("set terminal pngcairo noenhanced size %d,%d font 'Helvetica,11' background 'white'", 90 + 520 * panels, 540)
 } else {
-    eval sprintf("set terminal svg noenhanced size %d,%d font 'Helvetica,13' background 'white'", 90 + 520 * panels, 520)
+    eval sprintf("set terminal svg noenhanced size %d,%d font 'Helvetica,13' background 'white'", 90 + 520 * panels, 540)
 }
 set output out
 
@@ -22,15 +22,23 @@ stats data using 2 nooutput
 low = STATS_min
 high = STATS_max
 
+array form[series] # of the closed form: a line of one point would not show
+do for [i = 1:series] {
+    STATS_records = 0
+    stats data index i - 1 using 3 nooutput
+    form[i] = STATS_records > 1 ? 'lines' : 'points pt 1'
+}
+
 set logscale x 2
 set logscale y 2
 set xrange [0.9:most * 1.12]
 set yrange [(low < 1 ? low : 1) / 1.3:(high > most ? high : most) * 1.3]
-set xlabel 'workers'
+set xlabel 'workers' offset 0,0.4
 set ylabel 'speedup against serial'
 set grid lc rgb '#dddddd' lw 0.7
 set border lc rgb '#555555'
-set key below maxcols 3 Left reverse samplen 2
+set key below maxcols 3 Left reverse samplen 2 spacing 1.1
+set bmargin 7
 set tics nomirror
 
 set multiplot layout 1,panels title heading font ',15'
@@ -39,12 +47,12 @@ do for [p = 1:panels] {
     all = "plot x with lines lc rgb '#999999' dt 2 lw 1.5 title 'ideal'"
     do for [i = 1:series] {
         if (panel_of[i] == p) {
-            all = all . sprintf(", data index %d using 1:3 with lines lc rgb '%s' lw 1.5 notitle", i - 1, colour(i))
+            all = all . sprintf(", data index %d using 1:3 with %s lc rgb '%s' lw 1.5 notitle", i - 1, form[i], colour(i))
             all = all . sprintf(", data index %d using 1:2 with points lc rgb '%s' pt %d ps 1.1 lw 1.5 title label[%d]", \
                                 i - 1, colour(i), point(i), i)
         }
     }
-    all = all . ", NaN with lines lc rgb '#333333' lw 1.5 title 'closed form'"
+    all = all . sprintf(", NaN with %s lc rgb '#333333' lw 1.5 title 'closed form'", form[1])
     eval all
 }
 unset multiplot

@@ -11,6 +11,8 @@
  */
 #include "sim/sim.h"
 
+#include "sim/platform.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +34,7 @@ static struct {
 void ty_channels_init(const ty_job *job, int couriers)
 {
     all.couriers = couriers;
+    all.factor = job->platform->network == TY_NET_TCP ? 13.01 : 1; /* LV08: Velho & Legrand, SIMUTools 2009 */
     all.doormen = ty_zalloc((size_t)job->ranks, sizeof *all.doormen);
     all.slots = 1024;
     all.slot = ty_zalloc(all.slots, sizeof *all.slot);
@@ -88,8 +91,28 @@ static void furnish(channel *c)
     } else if (c->tag & TY_TAG_INBOX) {
         c->inbox = ty_channel_find(TY_ANY, c->dst, c->tag);
     }
+    if (c->src >= 0)
+        c->route = all.factor * sg_host_get_route_latency(ty_engine_host(c->src), ty_engine_host(c->dst));
     snprintf(name, sizeof name, "%d>%d #%x", c->src, c->dst, (unsigned)c->tag);
     c->mailbox = sg_mailbox_by_name(name);
+}
+
+/* Two arrivals closer than this are one: a sleep may end a rounding error early. */
+static const double instant = 1e-12; /* [s] */
+
+/* Let the latency of a message without bytes pass: SimGrid takes it for delivered as soon as somebody asks for it. */
+void ty_channel_land(const channel *c, size_t bytes, double sent_at)
+{
+    double left = bytes ? 0 : sent_at + c->route - simgrid_get_clock();
+    if (left > instant)
+        sg_actor_sleep_for(left);
+}
+
+static message *take(const channel *c)
+{
+    message *m = sg_mailbox_get(c->mailbox);
+    ty_channel_land(c, m->bytes, m->sent_at);
+    return m;
 }
 
 channel *ty_channel_find(int src, int dst, int tag)
@@ -155,7 +178,7 @@ static void courier_main(int argc, char **argv)
     sg_mailbox_set_receiver(sg_mailbox_get_name(c->mailbox));
     c->registered = 1;
     for (;;) {
-        message *m = sg_mailbox_get(c->mailbox);
+        message *m = take(c);
         m->arrives = simgrid_get_clock() + c->latency;
         insert(&c->inbox->arrived, m);
         sg_sem_release(c->inbox->count);
@@ -188,13 +211,10 @@ void ty_message_release(message *m)
         free(m);
 }
 
-/* Two arrivals closer than this are one: a sleep may end a rounding error early. */
-static const double instant = 1e-12; /* [s] */
-
 message *ty_channel_fetch(channel *c)
 {
     if (!c->inbox)
-        return sg_mailbox_get(c->mailbox);
+        return take(c);
     sg_sem_acquire(c->count);
     double left;
     while ((left = c->arrived->arrives - simgrid_get_clock()) > instant)

@@ -54,6 +54,7 @@ typedef struct channel {
     int             src, dst, tag;
     sg_mailbox_t    mailbox;
     int             opening, registered; /* the mailbox is eager: a transfer starts at isend */
+    double          route;      /* [s] latency that SimGrid gives a message */
     double          latency;    /* [s] that a courier adds */
     struct channel *inbox;      /* where its courier takes the messages; NULL: it has none */
     request        *posted;     /* receives that nothing has been given to, oldest first */
@@ -69,6 +70,7 @@ void     ty_channels_init(const ty_job *job, int couriers);
 channel *ty_channel_find(int src, int dst, int tag);    /* made when new */
 channel *ty_channel_to_send(int src, int dst, int tag); /* the same, eager from now on */
 message *ty_channel_fetch(channel *c);                  /* block until the next message is there */
+void     ty_channel_land(const channel *c, size_t bytes, double sent_at); /* see there */
 void     ty_message_release(message *m);
 double   ty_channel_lag(const channel *c, const message *m, double begin); /* see there */
 

@@ -57,6 +57,7 @@ ty_err ty_plan_make(ty_plan *p, const ty_plan_options *o)
                    .steps = o->steps, .seed = o->seed, .augment = o->augment, .costing = o->costing};
     p->optimizer = (ty_optimizer){.kind = o->optimizer, .rate = o->rate, .momentum = o->momentum, .steps = o->steps};
     p->collective_name = o->collective ? o->collective : "auto";
+    p->active = p->workers;
     p->fill_steps = 1;
     const ty_collective *known; /* a wrong name is wrong for every strategy */
     TY_TRY(ty_collective_find(TY_ALLREDUCE, p->collective_name, &p->costing, 1, 0, &known));

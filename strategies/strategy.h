@@ -39,8 +39,8 @@ typedef struct ty_plan {
     ty_place   *place;      /* [workers] */
     int        *stage;      /* [pp + 1] first block of each pipeline stage, then the number of blocks */
     int         preprocessors; /* task pipeline: ranks 0 .. n-1 */
+    int         active;     /* ranks that compute at the same time, at most */
     long        fill_steps; /* steps until the flow of work is steady */
-    ty_place    one;        /* place of the only rank, where there is one */
 } ty_plan;
 
 typedef enum ty_order { TY_FIXED, TY_ARRIVAL } ty_order;
@@ -48,8 +48,8 @@ typedef enum ty_order { TY_FIXED, TY_ARRIVAL } ty_order;
 struct ty_strategy {
     const char *name, *summary, *source;
     ty_order    order;   /* fixed: the same sums in the same order on every fabric */
-    int         parameter_copies; /* 1: every rank that trains holds what its place says */
-    ty_err (*plan)(ty_plan *p); /* fills dp, tp, pp, place, stage, allreduce; TY_EUSAGE says what to change */
+    ty_err (*plan)(ty_plan *p); /* fills dp, tp, pp, place, stage, allreduce, active;
+                                * TY_EUSAGE says what to change */
     void (*step)(ty_worker *w, long step);
     /* Closed form of one rank: mean seconds of a step over steps 1 .. steps-1 (the first is left out), its messages and
      * bytes in one step, peak memory. */

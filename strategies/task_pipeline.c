@@ -27,6 +27,7 @@ static ty_err plan(ty_plan *p)
         p->place[r] = (ty_place){.role = r < p->preprocessors ? TY_PREPROCESS : TY_TRAIN};
     if (p->workers > 2)
         p->place[p->workers - 1].role = TY_EVALUATE;
+    p->active = p->preprocessors + 1; /* evaluation is once an epoch */
     p->fill_steps = 4L * p->preprocessors + 1;
     return ty_ok();
 }
@@ -197,6 +198,8 @@ static ty_cost cost(const ty_plan *p, int rank)
         k.bytes = snapshots(p) * (double)(q->params * sizeof(float)) / measured;
         k.compute_s = train_s(p);
         k.peak_bytes = ty_plan_bytes(p, q->blocks, q->blocks_n, p->batch, 1, 1, 1);
+    } else {
+        k.peak_bytes = ty_worker_evaluator_bytes(p);
     }
     return k;
 }

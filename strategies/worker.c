@@ -29,6 +29,11 @@ void ty_worker_evaluator(ty_model *m, ty_rank *r, const ty_plan *p)
     ty_model_init(m, r, p->problem->blocks, p->problem->blocks_n, TEST_ROWS, 1, 1, 0, p->seed);
 }
 
+double ty_worker_evaluator_bytes(const ty_plan *p)
+{
+    return ty_model_bytes(p->problem->blocks, p->problem->blocks_n, TEST_ROWS, 1, 1, 0);
+}
+
 static void trainer_init(ty_worker *w)
 {
     const ty_plan *p = w->plan;

@@ -51,6 +51,7 @@ void ty_worker_resume(ty_worker *w);
 
 /* A model of the whole network that only evaluates, and its parameters from the seed. */
 void ty_worker_evaluator(ty_model *m, ty_rank *r, const ty_plan *p);
+double ty_worker_evaluator_bytes(const ty_plan *p); /* [B] the closed form of its memory */
 
 /* Accuracy of the whole test set, with a model that holds the whole network; -1 for ghosts. */
 double ty_worker_accuracy(ty_worker *w, ty_model *whole);

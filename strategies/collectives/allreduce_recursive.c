@@ -5,7 +5,8 @@
  *   x       [n] fp32
  *   steps   k = log2 P; two more when P is no power of two (the rest folds onto a partner and is told the sum)
  *   sends   k * bytes(x) per rank
- *   time    k (alpha + bytes(x)/beta + add(n)), plus 2 (alpha + bytes(x)/beta) + add(n) for the rest
+ *   time    k (alpha + bytes(x)/beta + add(n)), plus 2 (alpha + bytes(x)/beta) + add(n) for the rest and k alpha
+ *           for handshakes
  *   source  Thakur, Rabenseifner, Gropp, IJHPCA 19(1), 2005
  *
  *   P = 4:   start   step 1   step 2        both partners compute the same sum of two numbers, and addition
@@ -13,6 +14,9 @@
  *   rank 1   1       01       0123
  *   rank 2   2       23       0123
  *   rank 3   3       23       0123
+ *
+ * With a rest, members come to a step at different times, and what an early one sends would share its partner's port with
+ * a message that is still arriving there. So partners first tell each other that they are there.
  */
 #include "kernels/kernels.h"
 #include "strategies/collectives/collective.h"
@@ -31,6 +35,8 @@ static void run(const ty_team *t, ty_tensor x)
         ty_add(t->rank, x, in);
     }
     for (int d = 1; me < core && d < core; d *= 2) {
+        if (rest)
+            ty_sendrecv(t, me ^ d, ty_slice(x, 0, 0), me ^ d, ty_slice(in, 0, 0));
         ty_sendrecv(t, me ^ d, x, me ^ d, in);
         ty_add(t->rank, x, in);
     }
@@ -46,11 +52,11 @@ static ty_cost cost(const ty_costing *c, int P, int me, size_t n)
 {
     int k, core = ty_power_below(P, &k), rest = P - core;
     double message = ty_costing_message(c, n), add = ty_costing_work(c, ty_work_add(n));
-    ty_cost r = {.messages = me >= core ? 1 : k + (me < rest)};
-    r.bytes = r.messages * (double)n * sizeof(float);
+    int full = me >= core ? 1 : k + (me < rest); /* messages that carry x */
+    ty_cost r = {.messages = full + (rest && me < core ? k : 0), .bytes = full * (double)n * sizeof(float)};
     r.peak_bytes = (double)n * sizeof(float);
     r.compute_s = me >= core ? 0 : (k + (me < rest)) * add;
-    r.seconds = k * (message + add) + (rest ? 2 * message + add : 0);
+    r.seconds = k * (message + add) + (rest ? 2 * message + add + k * c->net.alpha : 0);
     return P > 1 ? r : (ty_cost){0};
 }
 

@@ -20,8 +20,7 @@ static void run(const ty_team *t, ty_tensor x)
 static ty_cost cost(const ty_costing *c, int P, int me, size_t n)
 {
     (void)me, (void)n;
-    int k, core = ty_power_below(P, &k), steps = k + (P > core);
-    return (ty_cost){.messages = steps, .seconds = steps * c->net.alpha};
+    return (ty_cost){.messages = ty_log2_up(P), .seconds = ty_log2_up(P) * c->net.alpha};
 }
 
 const ty_collective ty_barrier_dissemination = {

@@ -7,34 +7,22 @@
  *   time    ceil(log2 P) (alpha + bytes(x)/beta)
  *   source  Thakur, Rabenseifner, Gropp, IJHPCA 19(1), 2005
  *
- *   P = 5:   0 -> 2, then 0 -> 1 and 2 -> 3, then 0 -> 4. Members beyond the largest power of two come last.
+ *   P = 6:   0 -> 2 (which has the larger subtree), then 0 -> 1 and 2 -> 4, then 2 -> 3 and 4 -> 5.
  */
 #include "strategies/collectives/collective.h"
 
 static void run(const ty_team *t, ty_tensor x)
 {
-    const int me = t->me, core = ty_power_below(t->n, NULL);
-    if (me >= core) {
-        ty_team_recv(t, me - core, x);
-        return;
-    }
-    for (int d = core / 2; d >= 1; d /= 2) {
-        if (me % (2 * d) == d)
-            ty_team_recv(t, me - d, x);
-        else if (me % (2 * d) == 0)
-            ty_team_send(t, me + d, x);
-    }
-    if (me + core < t->n)
-        ty_team_send(t, me + core, x);
+    const ty_tree tree = ty_tree_place(t->n, t->me);
+    if (t->me > 0)
+        ty_team_recv(t, tree.parent, x);
+    for (int i = tree.n - 1; i >= 0; i--)
+        ty_team_send(t, tree.child[i], x);
 }
 
 static ty_cost cost(const ty_costing *c, int P, int me, size_t n)
 {
-    int k, core = ty_power_below(P, &k);
-    ty_cost r = {.seconds = (k + (P > core)) * ty_costing_message(c, n)};
-    for (int d = core / 2; me < core && d >= 1; d /= 2)
-        r.messages += me % (2 * d) == 0;
-    r.messages += me < core && me + core < P;
+    ty_cost r = {.messages = ty_tree_place(P, me).n, .seconds = ty_log2_up(P) * ty_costing_message(c, n)};
     r.bytes = r.messages * (double)n * sizeof(float);
     return r;
 }

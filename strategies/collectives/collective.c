@@ -37,6 +37,46 @@ int ty_power_below(int p, int *log2)
     return power;
 }
 
+/* First member of the subtree for bit j of P-1. */
+static int subtree(int P, int j)
+{
+    return 1 + ((P - 1) & ((1 << j) - 1));
+}
+
+static ty_tree root_place(int P)
+{
+    ty_tree t = {.parent = -1};
+    for (int j = 0; (P - 1) >> j; j++)
+        if ((P - 1) >> j & 1)
+            t.child[t.n++] = subtree(P, j);
+    return t;
+}
+
+ty_tree ty_tree_place(int P, int me)
+{
+    int j = 0;
+    if (me == 0)
+        return root_place(P);
+    while (!((P - 1) >> j & 1) || me >= subtree(P, j) + (1 << j))
+        j++;
+    int at = me - subtree(P, j); /* in a full tree of 2^j: its lowest bit leads to its parent */
+    ty_tree t = {.parent = 0};
+    for (int d = 1; d < 1 << j; d *= 2) {
+        if (at & d) {
+            t.parent = me - d;
+            break;
+        }
+        t.child[t.n++] = me + d;
+    }
+    return t;
+}
+
+int ty_log2_up(int p)
+{
+    int k, core = ty_power_below(p, &k);
+    return k + (p > core);
+}
+
 /* The slowest member decides. */
 static double slowest(const ty_collective *a, const ty_costing *c, int P, size_t n)
 {

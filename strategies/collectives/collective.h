@@ -62,5 +62,18 @@ ty_err ty_collective_find(ty_operation op, const char *name, const ty_costing *c
 
 /* The largest power of two that is <= p, and its exponent. */
 int ty_power_below(int p, int *log2);
+int ty_log2_up(int p); /* ceil(log2 p) */
+
+/* Member me's place in the binomial tree over P members: under member 0 a full binomial tree of 2^j members for each
+ * bit j of P-1 that is set, the smaller ones first. ceil(log2 P) steps of one message each, up or down, and nobody is
+ * ever sent two at once: children are ordered by when their subtrees are done.
+ *
+ *   P = 6, P-1 = 101b:   0 <- 1   and   0 <- 2 <- {3, 4 <- 5}
+ */
+typedef struct ty_tree {
+    int parent;           /* -1: member 0 */
+    int n, child[32];     /* quickest subtree first */
+} ty_tree;
+ty_tree ty_tree_place(int P, int me);
 
 #endif
