@@ -17,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_ROUNDS = 64, LARGEST = 1024 };
+enum { MAX_ROUNDS = 64 };
 static const double SAMPLE_S = 2e-3; /* a sample lasts about so long */
 
 typedef struct spec {

@@ -6,21 +6,16 @@
 #include "cli/setup.h"
 #include "experiments/compare.h"
 
-#include <string.h>
-
 static ty_err demo(const ty_options *o, ty_output *out)
 {
     ty_machine machine;
-    char dir[sizeof out->dir];
     TY_TRY(ty_output_open(out, "demo", o->out));
     TY_TRY(ty_machine_default(&machine, o->machine));
     ty_demo_options d = {.machine = &machine, .quiet = o->quiet, .out = out, .text = stdout};
     ty_err e = ty_demo(&d);
     if (e.code && !out->rows)
         return e;
-    memcpy(dir, out->dir, sizeof dir);
     TY_TRY(ty_output_close(out, NULL, NULL));
-    ty_print_files(stdout, dir);
     return e;
 }
 

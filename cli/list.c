@@ -71,8 +71,10 @@ static void platform_files(const char *dir)
     for (int i = 0; i < n; i++) {
         describe(dir, entry[i]->d_name, text, sizeof text);
         entry[i]->d_name[strlen(entry[i]->d_name) - 4] = 0;
-        if (strcmp(entry[i]->d_name, "multicore"))
-            printf("  %-16s %s\n", entry[i]->d_name, text);
+        size_t n_name = strlen(entry[i]->d_name);
+        int named = !strncmp(text, entry[i]->d_name, n_name) && !strncmp(text + n_name, " - ", 3);
+        if (strcmp(entry[i]->d_name, "multicore")) /* the command line's multicore is made from the calibration */
+            printf("  %-16s %s\n", entry[i]->d_name, named ? text + n_name + 3 : text);
         free(entry[i]);
     }
     if (n >= 0)

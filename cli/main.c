@@ -4,6 +4,7 @@
  */
 #include "base/text.h"
 #include "cli/options.h"
+#include "experiments/output.h"
 #include "kernels/kernels.h"
 
 #include <stdio.h>
@@ -78,6 +79,7 @@ int main(int argc, char **argv)
     ty_kernel_spin_briefly(argv); /* before anything: it may start the program anew */
     const char *word = argc > 1 ? argv[1] : "";
     const ty_command *c = find(word);
+    ty_output_watch();
     if (argc < 2 || !strcmp(word, "--help") || !strcmp(word, "-h"))
         return overview(stdout, TY_OK);
     if (!strcmp(word, "help") && (argc < 3 || !(c = find(argv[2]))))

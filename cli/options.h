@@ -30,7 +30,7 @@ typedef struct ty_counts {
     size_t n; /* 0: not given */
 } ty_counts;
 
-/* Everything the command line may say. NULL, 0, -1 (choices) or n == 0: not given. */
+/* Everything the command line may say. NULL, 0, n == 0, or -1 of trace_steps: not given. */
 typedef struct ty_options {
     const char *words[TY_LIST_MAX]; /* arguments that are no options */
     int         words_n;
@@ -42,11 +42,11 @@ typedef struct ty_options {
     const char *data, *csv, *json, *out;
     ty_counts   workers;
     long        workers_per_node, threads, dp, tp, pp, micro_batches, batch, steps, epochs, seed;
-    long        layers, width, samples, trace_steps, repeat;
+    long        layers, width, samples, trace_steps;
     double      rate, momentum, timeout_s, seconds;
     size_t      hidden[TY_MAX_HIDDEN];
     int         hidden_n;
-    int         no_augment, ghost, real, quiet, quick, full, help, version;
+    int         no_augment, ghost, real, quiet, quick, help, version;
     char       *strategy_copy; /* what strategy[] points into */
 } ty_options;
 

@@ -36,9 +36,10 @@ static const char *show(char *buf, double v, const char *unit)
 
 static void print_header(FILE *f, const ty_row *r)
 {
-    fprintf(f, "%s  %s  %d worker%s (dp %d, tp %d, pp %d) x %d thread%s  batch %zu", r->strategy, r->workload,
-            r->workers, r->workers == 1 ? "" : "s", r->dp, r->tp, r->pp, r->threads, r->threads == 1 ? "" : "s",
-            r->batch);
+    fprintf(f, "%s  %s  %d worker%s", r->strategy, r->workload, r->workers, r->workers == 1 ? "" : "s");
+    if (r->workers > 1 && r->dp * r->tp * r->pp == r->workers) /* a task pipeline is no grid */
+        fprintf(f, " (dp %d, tp %d, pp %d)", r->dp, r->tp, r->pp);
+    fprintf(f, " x %d thread%s  batch %zu", r->threads, r->threads == 1 ? "" : "s", r->batch);
     if (r->micro_batches > 1)
         fprintf(f, " in %d", r->micro_batches);
     fprintf(f, "  %ld steps  seed %llu\n", r->steps, (unsigned long long)r->seed);

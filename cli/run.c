@@ -37,8 +37,7 @@ static ty_err finish(const ty_options *o, ty_setup *s, const ty_result *r)
     FILE *f = ty_screen(o);
     char dir[sizeof s->out.dir];
     memcpy(dir, s->out.dir, sizeof dir);
-    if (s->progress.terminal && s->progress.shown)
-        fputs("\r\033[K", stderr);
+    ty_progress_clear(&s->progress);
     ty_report_run(f, s, r);
     TY_TRY(ty_output_run(&s->out, &s->point, r));
     ty_err plots = make_plots(s, r);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/setup.h"
 
-#include "base/text.h"
+#include "base/file.h"
 #include "experiments/child.h"
 #include "kernels/kernels.h"
 
@@ -50,8 +50,12 @@ int ty_default_workers(const char *strategy, const char *fabric)
 static void tell(void *arg, double fraction, double loss)
 {
     ty_progress *p = arg;
-    double now = ty_child_clock(), spent = now - p->begun;
+    double now = ty_child_clock(), spent;
     char left[32] = "", history[32] = "";
+    if (fraction < p->last) /* the next run of several */
+        p->begun = p->told = now;
+    p->last = fraction;
+    spent = now - p->begun;
     if (fraction <= 0 || (!p->terminal && now - p->told < 5))
         return;
     if (spent > 0.5 && fraction < 1)
@@ -62,6 +66,13 @@ static void tell(void *arg, double fraction, double loss)
     p->shown = 1;
     fprintf(stderr, p->terminal ? "\r\033[K%3.0f %%%s%s" : "%3.0f %%%s%s\n", 100 * fraction, history, left);
     fflush(stderr);
+}
+
+void ty_progress_clear(ty_progress *p)
+{
+    if (p->terminal && p->shown)
+        fputs("\r\033[K", stderr);
+    p->shown = 0;
 }
 
 static void progress_init(ty_progress *p, ty_point *point, int quiet)
@@ -147,6 +158,26 @@ static ty_err open_machine(ty_setup *s, const ty_options *o)
     return ty_ok();
 }
 
+/* A file that the user asked for and that cannot be written is said before the work, not after it. */
+static ty_err try_file(const char *path)
+{
+    ty_file w;
+    if (!path || !strcmp(path, "-"))
+        return ty_ok();
+    TY_TRY(ty_file_open(&w, path));
+    ty_file_discard(&w);
+    return ty_ok();
+}
+
+static ty_err open_output(ty_setup *s, const ty_options *o, const char *command)
+{
+    if (!ty_setup_speaks())
+        return ty_ok();
+    TY_TRY(ty_output_open(&s->out, command, o->out));
+    TY_TRY(try_file(o->csv));
+    return try_file(o->json);
+}
+
 static void note_options(ty_output *out, const ty_options *o)
 {
     const char *name, *value;
@@ -161,8 +192,7 @@ ty_err ty_setup_open(ty_setup *s, const ty_options *o, const char *command)
     TY_TRY(check_names(o, s->point.fabric));
     TY_TRY(open_problem(s, o));
     TY_TRY(check_platform(&s->point));
-    if (ty_setup_speaks())
-        TY_TRY(ty_output_open(&s->out, command, o->out));
+    TY_TRY(open_output(s, o, command));
     note_options(&s->out, o);
     TY_TRY(open_machine(s, o));
     progress_init(&s->progress, &s->point, o->quiet || !ty_setup_speaks());
@@ -171,8 +201,7 @@ ty_err ty_setup_open(ty_setup *s, const ty_options *o, const char *command)
 
 void ty_setup_close(ty_setup *s)
 {
-    if (s->progress.terminal && s->progress.shown)
-        fputs("\r\033[K", stderr);
+    ty_progress_clear(&s->progress);
     ty_output_abandon(&s->out);
     ty_problem_close(&s->problem);
 }

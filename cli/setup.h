@@ -11,6 +11,7 @@
 
 typedef struct ty_progress {
     double begun, told; /* [s] */
+    double last;        /* fraction */
     int    terminal, shown;
 } ty_progress;
 
@@ -26,6 +27,9 @@ typedef struct ty_setup {
 /* Check the options and open everything. What is wrong is found before work starts; ty_setup_close in every case. */
 ty_err ty_setup_open(ty_setup *s, const ty_options *o, const char *command);
 void   ty_setup_close(ty_setup *s);
+
+/* Take the line of progress off a terminal. */
+void ty_progress_clear(ty_progress *p);
 
 /* True on the process that prints: the only one, or MPI rank 0. */
 int ty_setup_speaks(void);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "experiments/calibrate.h"
 
-#include "base/text.h"
 #include "experiments/calibrate_step.h"
 #include "fabric/rank.h"
 #include "kernels/kernels.h"
@@ -15,18 +14,25 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_ROUNDS = 400, LEAST_ROUNDS = 7, TIMED = 2, MOST_SAMPLES = TIMED * MOST_ROUNDS, PING_SIZES = 8, POINTS = TY_CASES * TY_CALLS };
+enum {
+    MOST_ROUNDS = 400,
+    LEAST_ROUNDS = 4,
+    TIMED = 2,
+    MOST_SAMPLES = TIMED * MOST_ROUNDS,
+    PING_SIZES = 8,
+    POINTS = TY_CASES * TY_CALLS
+};
 
 /* Everything that is measured. Neighbours are the other ranks of the side-by-side rounds. */
 typedef struct session {
     const ty_calibrate_options *o;
     ty_machine *m;
-    int         rounds;
-    int         calls[TY_CASES];
-    ty_work     work[POINTS];                 /* [case * TY_CALLS + call] */
-    float     (*sample)[TY_WAYS][MOST_SAMPLES]; /* [POINTS] seconds */
+    int rounds;
+    int calls[TY_CASES];
+    ty_work work[POINTS];                   /* [case * TY_CALLS + call] */
+    float (*sample)[TY_WAYS][MOST_SAMPLES]; /* [POINTS] seconds */
     pthread_barrier_t gate;
-    atomic_int  stop, end;
+    atomic_int stop, end;
 } session;
 
 static void say(const session *s, const char *fmt, ...)
@@ -169,7 +175,7 @@ static void step_totals(const session *s, int c, int way, size_t n, float *total
 /* Move the samples of undisturbed steps of case c to the front; returns how many there are. */
 static size_t keep_undisturbed(session *s, int c, int way)
 {
-    float  total[MOST_SAMPLES], sorted[MOST_SAMPLES];
+    float total[MOST_SAMPLES], sorted[MOST_SAMPLES];
     size_t n = (size_t)(TIMED * s->rounds), kept = 0;
     step_totals(s, c, way, n, total);
     memcpy(sorted, total, n * sizeof *total);
@@ -215,32 +221,16 @@ static size_t summarise(session *s, ty_calibration_point *p)
     return n;
 }
 
-static void write_csv(const session *s, const ty_calibration_point *p, size_t n)
-{
-    const int threads[TY_WAYS] = {1, s->m->cores, 1}, busy[TY_WAYS] = {1, 1, s->m->cores};
-    FILE *f = s->o->csv;
-    if (!f)
-        return;
-    fprintf(f, "class,m,n,k,flops,bytes,threads,busy,measured_s,predicted_s,error,disturbed\n");
-    for (size_t i = 0; i < n; i++)
-        for (int way = 0; way < TY_WAYS; way++) {
-            ty_work w = p[i].work;
-            double t = p[i].seconds[way], want = ty_machine_seconds(s->m, w, threads[way], busy[way]);
-            if (t > 0)
-                fprintf(f, "%s,%zu,%zu,%zu,%.9g,%.9g,%d,%d,%.9g,%.9g,%.9g,%.9g\n", ty_class_name(w.cls), w.m, w.n, w.k,
-                        w.flops, w.bytes, threads[way], busy[way], t, want, want / t - 1, p[i].disturbed[way]);
-        }
-}
-
 /* ---- the hand-off between two ranks ------------------------------------------------------------------------ */
 
 typedef struct pings {
-    int    rounds;
+    int rounds;
     float *sample[PING_SIZES];
-    char  *out[2], *in[2];
+    char *out[2], *in[2];
 } pings;
 
-static const double ping_bytes[PING_SIZES] = {64, 1 << 10, 1 << 13, 1 << 15, 1 << 17, 1 << 19, 1 << 20, 1 << 21};
+static const double ping_bytes[PING_SIZES] = {64,      1 << 10, 1 << 13, 1 << 15,
+                                              1 << 17, 1 << 19, 1 << 20, 1 << 21};
 
 /* Both ranks compute for a while, then exchange a message, as in a step of an all-reduce; what a round takes longer than
  * the computing is the hand-off. (Ranks that only talk end up on one core, where a message is cheaper than it ever is
@@ -326,14 +316,16 @@ static ty_err run(session *s, ty_calibration_report *report, double begin)
     measure_limits(s, report);
     say(s, "calibrate: hand-off between two ranks");
     TY_TRY(measure_handoff(s, report));
-    say(s, "calibrate: %d training steps, %.0f s", TY_CASES, s->o->seconds - (ty_bench_now() - begin));
+    say(s, "calibrate: %d training steps, %.0f s", TY_CASES,
+        s->o->seconds - (ty_bench_now() - begin));
     measure_kernels(s, begin + s->o->seconds);
     say(s, "calibrate: fit");
     size_t n = summarise(s, p);
     report->rounds = s->rounds;
     report->seconds = ty_bench_now() - begin;
     ty_err e = ty_calibration_fit(p, n, s->m, report);
-    write_csv(s, p, n);
+    if (s->o->csv)
+        ty_calibration_write_csv(s->o->csv, s->m, p, n);
     return e;
 }
 
@@ -353,47 +345,4 @@ ty_err ty_calibrate(const ty_calibrate_options *o, ty_machine *m, ty_calibration
     free(s->sample);
     free(s);
     return e;
-}
-
-/* ---- the table --------------------------------------------------------------------------------------------- */
-
-static void print_class(FILE *f, const ty_machine *m, const ty_calibration_report *report, ty_class c)
-{
-    const ty_rate *r = &m->rate[c];
-    char launch[32], flops[32], near[32], far[32], region[32], from[32];
-    ty_show(launch, sizeof launch, r->launch_s, "s");
-    ty_show(flops, sizeof flops, r->flops, "flop/s");
-    ty_show(near, sizeof near, r->bandwidth, "B/s");
-    ty_show(far, sizeof far, r->far_bandwidth, "B/s");
-    ty_show(region, sizeof region, r->thread_launch_s, "s");
-    ty_show(from, sizeof from, r->thread_from_s, "s");
-    fprintf(f, "%-8s %8s %13s %10s %10s %8s %8s %5.2f %5.2f %6.2f", ty_class_name(c), launch, r->flops > 0 ? flops : "-",
-            r->bandwidth > 0 ? near : "-", r->far_bandwidth > 0 ? far : "-", r->thread_from_s < 1 ? from : "-", region, r->thread_gain, r->memory_gain,
-            r->beside);
-    for (int way = 0; way < TY_WAYS; way++)
-        fprintf(f, "  %4.1f/%-4.0f", 100 * report->fit[c].median[way], 100 * report->fit[c].worst[way]);
-    fprintf(f, " %6d\n", report->fit[c].points);
-}
-
-void ty_calibration_print(FILE *f, const ty_machine *m, const ty_calibration_report *report)
-{
-    char a[32], b[32], c[32];
-    fprintf(f, "%s, %d cores: FMA peak %s a core, %s together (measured)\n", m->processor, m->cores,
-            ty_show(a, sizeof a, m->peak_flops, "flop/s"), ty_show(b, sizeof b, report->all_peak, "flop/s"));
-    fprintf(f, "hand-off between ranks: %s + bytes / (%s), median error %.0f %% (fitted)\n",
-            ty_show(a, sizeof a, m->handoff.alpha, "s"), ty_show(b, sizeof b, m->handoff.beta, "B/s"),
-            100 * report->handoff);
-    fprintf(f, "%.0f rounds in %s; steps disturbed and left out: %.0f %% one thread, %.0f %% all cores, %.0f %% side by side\n\n",
-            report->rounds, ty_show(c, sizeof c, report->seconds, "s"), 100 * report->disturbed[0], 100 * report->disturbed[1],
-            100 * report->disturbed[2]);
-    fprintf(f, "%-8s %8s %13s %10s %10s %8s %8s %5s %5s %6s  %s\n", "", "", "", "near", "far", "threads", "region", "flop", "byte", "",
-            "error %: median/worst");
-    fprintf(f, "%-8s %8s %13s %10s %10s %8s %8s %5s %5s %6s  %-9s  %-9s  %-9s %6s\n", "class", "launch", "rate", "bandwidth",
-            "bandwidth", "from", "launch", "gain", "gain", "beside", "1 thread", "threads", "beside", "points");
-    for (ty_class k = 0; k < TY_CLASSES; k++)
-        print_class(f, m, report, k);
-    fprintf(f, "%-8s %*s", "steps", 82, "");
-    for (int way = 0; way < TY_WAYS; way++)
-        fprintf(f, "  %4.1f/%-4.0f", 100 * report->step_median[way], 100 * report->step_worst[way]);
-    fputc('\n', f);
 }

@@ -14,35 +14,40 @@
 
 #include <stdio.h>
 
-typedef enum ty_calibration_way { TY_WAY_ONE, TY_WAY_THREADS, TY_WAY_BESIDE, TY_WAYS } ty_calibration_way;
+typedef enum ty_calibration_way {
+    TY_WAY_ONE,
+    TY_WAY_THREADS,
+    TY_WAY_BESIDE,
+    TY_WAYS
+} ty_calibration_way;
 
 /* One call of a step, and its mean seconds each way; 0: not measured. */
 typedef struct ty_calibration_point {
-    int     step; /* points of a step are neighbours and have the same number */
+    int step; /* points of a step are neighbours and have the same number */
     ty_work work;
-    double  seconds[TY_WAYS];
-    double  disturbed[TY_WAYS]; /* share of the samples that were left out: something else ran */
+    double seconds[TY_WAYS];
+    double disturbed[TY_WAYS]; /* share of the samples that were left out: something else ran */
 } ty_calibration_point;
 
 /* How good the fit is: relative errors of each class, each way, over its calibration points. */
 typedef struct ty_calibration_report {
-    double rounds, seconds; /* that the measurement took */
+    double rounds, seconds;    /* that the measurement took */
     double disturbed[TY_WAYS]; /* median over all points */
-    double all_peak;        /* FMA peak of all cores together [flop/s] */
-    double handoff;         /* median relative error of the hand-off's alpha and beta */
+    double all_peak;           /* FMA peak of all cores together [flop/s] */
+    double handoff;            /* median relative error of the hand-off's alpha and beta */
     double step_median[TY_WAYS], step_worst[TY_WAYS]; /* relative errors of whole steps */
     struct {
-        int    points;
+        int points;
         double median[TY_WAYS], worst[TY_WAYS];
     } fit[TY_CLASSES];
 } ty_calibration_report;
 
 typedef struct ty_calibrate_options {
-    double seconds;  /* budget: 10 quick, 50 full */
-    int    repeat;   /* rounds; 0: as many as the budget allows */
-    int    quiet;    /* no lines of progress */
-    FILE  *progress; /* a line a phase; NULL: standard error */
-    FILE  *csv;      /* every point, measured and predicted; NULL: none */
+    double seconds; /* budget: 10 quick, 50 full */
+    int repeat;     /* rounds; 0: as many as the budget allows */
+    int quiet;      /* no lines of progress */
+    FILE *progress; /* a line a phase; NULL: standard error */
+    FILE *csv;      /* every point, measured and predicted; NULL: none */
 } ty_calibrate_options;
 
 /* Measure and fit, in this process, which enters parallel regions and must not fork afterwards.
@@ -50,7 +55,8 @@ typedef struct ty_calibrate_options {
 ty_err ty_calibrate(const ty_calibrate_options *o, ty_machine *m, ty_calibration_report *report);
 
 /* The same in a child process, for callers that go on to fork: progress lines go where stderr goes. */
-ty_err ty_calibrate_in_child(const ty_calibrate_options *o, ty_machine *m, ty_calibration_report *report);
+ty_err ty_calibrate_in_child(const ty_calibrate_options *o, ty_machine *m,
+                             ty_calibration_report *report);
 
 /* Fit m->rate to points p[n], where m->cores is set and m->near_bytes is the most it may be; fills report->disturbed, step and fit. Pure. */
 ty_err ty_calibration_fit(const ty_calibration_point *p, size_t n, ty_machine *m,
@@ -58,6 +64,10 @@ ty_err ty_calibration_fit(const ty_calibration_point *p, size_t n, ty_machine *m
 
 /* Fit net to one-way seconds[n] of messages of bytes[n]; returns the median relative error. */
 double ty_calibration_fit_net(const double *bytes, const double *seconds, size_t n, ty_net *net);
+
+/* Every point p[n] each way, measured and as m predicts it. */
+void ty_calibration_write_csv(FILE *f, const ty_machine *m, const ty_calibration_point *p,
+                              size_t n);
 
 /* The constants and residuals as a table. */
 void ty_calibration_print(FILE *f, const ty_machine *m, const ty_calibration_report *report);

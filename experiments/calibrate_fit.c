@@ -15,14 +15,15 @@ enum { TERMS = 4, MOST = 512, ROUNDS = 20 };
 
 static const double SMALL = 10e-6; /* [s] a call much shorter than this hardly matters to a step */
 
-static const double LIMIT = 0.75; /* of the share of disturbed steps: the rest would be too few to trust */
+static const double LIMIT =
+    0.5; /* of the share of disturbed steps: beyond it those that are left are disturbed too */
 
 typedef struct system {
     size_t n;
     double x[MOST][TERMS], y[MOST]; /* features and what they should add up to */
     double t[MOST];                 /* what an error of y is relative to */
     double weight[MOST], small;     /* a row of `small` seconds counts half */
-    double c[TERMS]; /* the solution */
+    double c[TERMS];                /* the solution */
 } system_t;
 
 static int by_value(const void *a, const void *b)
@@ -167,8 +168,11 @@ static void fit_one(system_t *s, const ty_calibration_point *p, size_t n, ty_mac
         add_row(s, x, p[i].seconds[TY_WAY_ONE], p[i].seconds[TY_WAY_ONE]);
     }
     fit(s);
-    m->rate[c] = (ty_rate){.launch_s = s->c[0], .flops = rate_of(s->c[1]), .bandwidth = rate_of(s->c[2]),
-                           .far_bandwidth = rate_of(s->c[3]), .beside = 1};
+    m->rate[c] = (ty_rate){.launch_s = s->c[0],
+                           .flops = rate_of(s->c[1]),
+                           .bandwidth = rate_of(s->c[2]),
+                           .far_bandwidth = rate_of(s->c[3]),
+                           .beside = 1};
 }
 
 /* Seconds by which the class's calls on one thread are missed, all together. */
@@ -205,15 +209,17 @@ static double gain_of(double share, int threads)
 }
 
 /* Fit the threads' constants to calls of at least `from` seconds on one thread; returns the sum of the errors of all. */
-static double try_threads(system_t *s, const ty_calibration_point *p, size_t n, ty_machine *m, ty_class c, double from)
+static double try_threads(system_t *s, const ty_calibration_point *p, size_t n, ty_machine *m,
+                          ty_class c, double from)
 {
     ty_rate *r = &m->rate[c], arithmetic = {.flops = r->flops};
-    ty_rate  traffic = {.bandwidth = r->bandwidth, .far_bandwidth = r->far_bandwidth};
-    double   least = 1.0 / m->cores, sum = 0; /* the share of a perfect gain */
+    ty_rate traffic = {.bandwidth = r->bandwidth, .far_bandwidth = r->far_bandwidth};
+    double least = 1.0 / m->cores, sum = 0; /* the share of a perfect gain */
     s->n = 0;
     r->thread_from_s = INFINITY;
     for (size_t i = 0; i < n; i++) {
-        double one = ty_machine_seconds(m, p[i].work, 1, 1) - r->launch_s, t = p[i].seconds[TY_WAY_THREADS];
+        double one = ty_machine_seconds(m, p[i].work, 1, 1) - r->launch_s,
+               t = p[i].seconds[TY_WAY_THREADS];
         double x[TERMS] = {1, feature(m, p[i].work, arithmetic), feature(m, p[i].work, traffic), 0};
         if (p[i].work.cls == c && one >= from)
             add_row(s, x, t - r->launch_s - least * one, t);
@@ -227,12 +233,16 @@ static double try_threads(system_t *s, const ty_calibration_point *p, size_t n, 
     }
     for (size_t i = 0; i < n; i++)
         if (p[i].work.cls == c && p[i].seconds[TY_WAY_THREADS] > 0)
-            sum += fmin(fabs(ty_machine_seconds(m, p[i].work, m->cores, 1) / p[i].seconds[TY_WAY_THREADS] - 1), 0.5);
+            sum += fmin(
+                fabs(ty_machine_seconds(m, p[i].work, m->cores, 1) / p[i].seconds[TY_WAY_THREADS] -
+                     1),
+                0.5);
     return sum;
 }
 
 /* Where the kernel begins to use threads is not asked but found: the limit that explains the times best. */
-static void fit_threads(system_t *s, const ty_calibration_point *p, size_t n, ty_machine *m, ty_class c)
+static void fit_threads(system_t *s, const ty_calibration_point *p, size_t n, ty_machine *m,
+                        ty_class c)
 {
     double best = INFINITY, limit = 0;
     for (double from = 1e-6; from < 1e-3; from *= 1.5) {
@@ -247,7 +257,8 @@ static void fit_threads(system_t *s, const ty_calibration_point *p, size_t n, ty
         m->rate[c].thread_from_s = 1;
 }
 
-static void fit_beside(system_t *s, const ty_calibration_point *p, size_t n, ty_machine *m, ty_class c)
+static void fit_beside(system_t *s, const ty_calibration_point *p, size_t n, ty_machine *m,
+                       ty_class c)
 {
     const double launch = m->rate[c].launch_s;
     size_t k = 0;
@@ -262,7 +273,8 @@ static void fit_beside(system_t *s, const ty_calibration_point *p, size_t n, ty_
 
 /* ---- how good it is ----------------------------------------------------------------------------------- */
 
-static void judge(const ty_calibration_point *p, size_t n, ty_machine *m, ty_calibration_report *report, ty_class c)
+static void judge(const ty_calibration_point *p, size_t n, ty_machine *m,
+                  ty_calibration_report *report, ty_class c)
 {
     const int threads[TY_WAYS] = {1, m->cores, 1}, busy[TY_WAYS] = {1, 1, m->cores};
     double error[MOST];
@@ -270,7 +282,9 @@ static void judge(const ty_calibration_point *p, size_t n, ty_machine *m, ty_cal
         size_t k = 0;
         for (size_t i = 0; i < n && k < MOST; i++)
             if (p[i].work.cls == c && p[i].seconds[way] > 0)
-                error[k++] = fabs(ty_machine_seconds(m, p[i].work, threads[way], busy[way]) / p[i].seconds[way] - 1);
+                error[k++] = fabs(ty_machine_seconds(m, p[i].work, threads[way], busy[way]) /
+                                      p[i].seconds[way] -
+                                  1);
         report->fit[c].median[way] = median(error, k);
         report->fit[c].worst[way] = k ? error[k - 1] : 0; /* median() sorts */
         report->fit[c].points = way ? report->fit[c].points : (int)k;
@@ -280,7 +294,8 @@ static void judge(const ty_calibration_point *p, size_t n, ty_machine *m, ty_cal
 }
 
 /* Errors of whole steps: what predictions are made for. */
-static void judge_steps(const ty_calibration_point *p, size_t n, const ty_machine *m, ty_calibration_report *report)
+static void judge_steps(const ty_calibration_point *p, size_t n, const ty_machine *m,
+                        ty_calibration_report *report)
 {
     const int threads[TY_WAYS] = {1, m->cores, 1}, busy[TY_WAYS] = {1, 1, m->cores};
     double error[MOST];
@@ -300,7 +315,8 @@ static void judge_steps(const ty_calibration_point *p, size_t n, const ty_machin
     }
 }
 
-static ty_err check_noise(const ty_calibration_point *p, size_t n, const ty_machine *m, ty_calibration_report *report)
+static ty_err check_noise(const ty_calibration_point *p, size_t n, const ty_machine *m,
+                          ty_calibration_report *report)
 {
     static const char *const how[] = {"one thread", "all cores", "ranks side by side"};
     double v[MOST];
@@ -313,13 +329,16 @@ static ty_err check_noise(const ty_calibration_point *p, size_t n, const ty_mach
     }
     for (int way = 0; way < (m->cores > 1 ? TY_WAYS : 1); way++)
         if (report->disturbed[way] > LIMIT)
-            return ty_error(TY_EWRONG, "too noisy to calibrate: other programs disturbed %.0f %% of the steps with %s "
-                            "(limit %.0f %%); stop them and try again", 100 * report->disturbed[way], how[way],
-                            100 * LIMIT);
+            return ty_error(
+                TY_EWRONG,
+                "too noisy to calibrate: other programs disturbed %.0f %% of the steps with %s "
+                "(limit %.0f %%); stop them and try again",
+                100 * report->disturbed[way], how[way], 100 * LIMIT);
     return ty_ok();
 }
 
-ty_err ty_calibration_fit(const ty_calibration_point *p, size_t n, ty_machine *m, ty_calibration_report *report)
+ty_err ty_calibration_fit(const ty_calibration_point *p, size_t n, ty_machine *m,
+                          ty_calibration_report *report)
 {
     TY_TRY(check_noise(p, n, m, report));
     system_t *s = ty_alloc(sizeof *s);
@@ -338,15 +357,17 @@ ty_err ty_calibration_fit(const ty_calibration_point *p, size_t n, ty_machine *m
     m->origin = TY_FITTED;
     for (ty_class c = 0; c < TY_CLASSES; c++)
         if (m->rate[c].flops <= 0 && m->rate[c].bandwidth <= 0)
-            return ty_error(TY_EWRONG, "the times of %s do not grow with the work: stop other programs and try again",
-                            ty_class_name(c));
+            return ty_error(
+                TY_EWRONG,
+                "the times of %s do not grow with the work: stop other programs and try again",
+                ty_class_name(c));
     return ty_ok();
 }
 
 double ty_calibration_fit_net(const double *bytes, const double *seconds, size_t n, ty_net *net)
 {
     system_t *s = ty_alloc(sizeof *s);
-    double    error[MOST];
+    double error[MOST];
     s->n = 0;
     s->small = 0;
     for (size_t i = 0; i < n; i++)

@@ -8,13 +8,21 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { LAYERS = 3, NETS = 3, BATCHES = 6, MOST_BATCH = 160, MOST_WIDTH = 896, DATA_BATCHES = 16, SIDE = 24 };
+enum {
+    LAYERS = 3,
+    NETS = 3,
+    BATCHES = 6,
+    MOST_BATCH = 160,
+    MOST_WIDTH = 896,
+    DATA_BATCHES = 16,
+    SIDE = 24
+};
 
 /* Widths with even and odd strides, powers of two among them; the state of each leaves the second-level cache of most
  * processors. One network decodes images and uses AdamW. */
 static const struct {
     size_t width[LAYERS + 1];
-    int    images;
+    int images;
 } net[NETS] = {{{640, 448, 192, 12}, 0}, {{896, 512, 300, 14}, 0}, {{SIDE * SIDE, 384, 256, 8}, 1}};
 
 static const size_t batches[BATCHES] = {20, 36, 48, 80, 112, MOST_BATCH};
@@ -95,10 +103,12 @@ static void load(ty_bench *b, int n, size_t B)
 {
     const size_t size = B * net[n].width[0];
     if (net[n].images) {
-        ty_kernel_augment(b->batch, b->image, (const float(*)[3])b->move, B, SIDE, SIDE, 0.5f, 0.5f);
+        ty_kernel_augment(b->batch, b->image, (const float(*)[3])b->move, B, SIDE, SIDE, 0.5f,
+                          0.5f);
         done(b, ty_work_augment(B, SIDE, SIDE, 1));
     } else {
-        ty_kernel_copy(b->batch, b->data + b->steps++ % DATA_BATCHES * MOST_BATCH * MOST_WIDTH, size);
+        ty_kernel_copy(b->batch, b->data + b->steps++ % DATA_BATCHES * MOST_BATCH * MOST_WIDTH,
+                       size);
         done(b, ty_work_copy(size));
     }
 }
@@ -146,7 +156,8 @@ static void update(ty_bench *b, int n)
 {
     const size_t P = params(n);
     if (net[n].images) {
-        ty_kernel_adamw(b->param, b->state[0], b->state[1], b->grad, P, 0, 0.9f, 0.999f, 1e-8f, 0, 1);
+        ty_kernel_adamw(b->param, b->state[0], b->state[1], b->grad, P, 0, 0.9f, 0.999f, 1e-8f, 0,
+                        1);
         done(b, ty_work_adamw(P));
     } else {
         ty_kernel_sgd(b->param, b->state[0], b->grad, P, 0, 0.9f);
@@ -156,7 +167,7 @@ static void update(ty_bench *b, int n)
 
 void ty_bench_step(ty_bench *b, int which)
 {
-    const int    n = which % NETS;
+    const int n = which % NETS;
     const size_t B = batches[which / NETS], P = params(n);
     b->calls = 0;
     b->mark = ty_bench_now();

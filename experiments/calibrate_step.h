@@ -15,17 +15,17 @@ enum { TY_CASES = 18, TY_CALLS = 24 }; /* networks times batches; room for the c
 
 /* The buffers of one rank, large enough for every case. */
 typedef struct ty_bench {
-    float          *param, *grad, *state[2], *data, *batch, *labels, *inbox;
-    float          *y[3], *dy[3]; /* outputs of the layers and their gradients */
-    uint8_t        *pixels;
+    float *param, *grad, *state[2], *data, *batch, *labels, *inbox;
+    float *y[3], *dy[3]; /* outputs of the layers and their gradients */
+    uint8_t *pixels;
     const uint8_t **image;
-    float         (*move)[3];
-    unsigned        steps;        /* so far: chooses the batch */
+    float (*move)[3];
+    unsigned steps; /* so far: chooses the batch */
     /* of the last step */
-    int             calls;
-    ty_work         work[TY_CALLS];
-    double          seconds[TY_CALLS];
-    double          mark;
+    int calls;
+    ty_work work[TY_CALLS];
+    double seconds[TY_CALLS];
+    double mark;
 } ty_bench;
 
 void ty_bench_init(ty_bench *b);

@@ -41,7 +41,7 @@ static void interrupted(int sig)
     raise(sig); /* the shell sees what ended us: status 128 + sig */
 }
 
-static void watch_signals(void)
+void ty_output_watch(void)
 {
     static const int sig[] = {SIGINT, SIGTERM, SIGHUP, SIGABRT};
     struct sigaction now, set = {.sa_handler = interrupted, .sa_flags = (int)SA_NODEFER};
@@ -98,7 +98,7 @@ ty_err ty_output_open(ty_output *o, const char *command, const char *out_dir)
     else if ((size_t)snprintf(o->dir, sizeof o->dir, "%s", out_dir) >= sizeof o->dir)
         return ty_error(TY_EUSAGE, "--out: the path is longer than %zu characters", sizeof o->dir - 1);
     o->fresh = stat(o->dir, &st) != 0;
-    watch_signals();
+    ty_output_watch();
     TY_TRY(ty_make_dir(o->dir));
     if (o->fresh)
         memcpy(own_dir, o->dir, sizeof own_dir);

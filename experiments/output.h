@@ -21,8 +21,11 @@ typedef struct ty_output {
     int            fresh;       /* the folder is this command's own: removed when nothing is in it */
 } ty_output;
 
+/* From here on Ctrl-C and the like remove what is half-written. main() calls it; ty_output_open, too. */
+void ty_output_watch(void);
+
 /* Make the folder out_dir, or runs/<UTC>-<command>-<id> when it is NULL, and try that it can be written: before any work.
- * From here on Ctrl-C removes what is half-written, and the folder when nothing is in it. TY_EUSAGE when it cannot be. */
+ * An interrupt removes it when nothing is in it. TY_EUSAGE when it cannot be. */
 ty_err ty_output_open(ty_output *o, const char *command, const char *out_dir);
 
 /* Note an option of the command line for run.json ("workers", "1,2,4"). */

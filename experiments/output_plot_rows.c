@@ -22,7 +22,7 @@ typedef struct series {
 
 typedef struct picture {
     size_t        panels, n;
-    char          title[MOST_PANELS][120];
+    char          title[MOST_PANELS][80], note[MOST_PANELS][80]; /* first and second line above it */
     const ty_row *panel[MOST_PANELS]; /* its first row */
     series        s[MOST_SERIES];
     int           colours;
@@ -65,7 +65,7 @@ static int both_kinds(int panel, const ty_row *rows, size_t n, const picture *p)
     return kinds == 3;
 }
 
-static void name_panels(picture *p, const ty_row *rows, size_t n)
+static void name_panels(picture *p, const char *both, const ty_row *rows, size_t n)
 {
     for (size_t i = 0; i < p->panels; i++) {
         const ty_row *r = p->panel[i];
@@ -74,21 +74,24 @@ static void name_panels(picture *p, const ty_row *rows, size_t n)
             if (same_panel(r, &rows[k]) && simulated(&rows[k]))
                 network = rows[k].network;
         if (both_kinds((int)i, rows, n, p))
-            how = "measured and simulated";
-        snprintf(p->title[i], sizeof p->title[i], "%.60s, batch %zu (%s%s%s)", place(r), r->batch, how,
-                 *network ? ", network " : "", network);
+            how = both;
+        snprintf(p->title[i], sizeof p->title[i], "%.70s%s", place(r), strlen(place(r)) > 70 ? "..." : "");
+        snprintf(p->note[i], sizeof p->note[i], "batch %zu, %s%s%s", r->batch, how, *network ? ", network " : "",
+                 network);
     }
 }
 
 static void write_titles(ty_plot *f, const picture *p)
 {
     fprintf(f->gp.f, "panels = %zu\n", p->panels);
-    ty_plot_array(f, "panel_title", p->panels);
-    for (size_t i = 0; i < p->panels; i++) {
-        fputs(i ? ", " : "", f->gp.f);
-        ty_plot_quoted(f->gp.f, p->title[i]);
+    for (int note = 0; note < 2; note++) {
+        ty_plot_array(f, note ? "panel_note" : "panel_title", p->panels);
+        for (size_t i = 0; i < p->panels; i++) {
+            fputs(i ? ", " : "", f->gp.f);
+            ty_plot_quoted(f->gp.f, note ? p->note[i] : p->title[i]);
+        }
+        fputs("]\n", f->gp.f);
     }
-    fputs("]\n", f->gp.f);
 }
 
 static void write_series(ty_plot *f, const picture *p)
@@ -156,11 +159,11 @@ static void collect_series(picture *p, const ty_row *rows, size_t n)
         if (!known)
             add_series(p, &rows[i]);
     }
-    name_panels(p, rows, n);
-    for (size_t i = 0; i < p->n; i++)
-        if (both_kinds(p->s[i].panel, rows, n, p))
-            snprintf(p->s[i].label, TY_PLOT_LABEL, "%s, %s", p->s[i].first->strategy,
-                     p->s[i].measured ? "measured" : "simulated");
+    name_panels(p, "measured (filled), simulated (open)", rows, n);
+    for (size_t i = 0; i < p->n; i++) /* measured and simulated share a colour and an entry of the key */
+        for (size_t k = 0; k < i; k++)
+            if (p->s[k].panel == p->s[i].panel && p->s[k].colour == p->s[i].colour)
+                p->s[i].label[0] = 0;
 }
 
 /* The row of series s with the fewest workers above `above`; NULL at the end. */
@@ -185,7 +188,8 @@ static double closed_speedup(const ty_row *r, const ty_row *rows, size_t n)
 
 static void write_speedups(FILE *f, const series *s, const ty_row *rows, size_t n)
 {
-    fprintf(f, "# %s, %s: workers  speedup  speedup by the closed form\n", s->label, place(s->first));
+    fprintf(f, "# %s, %s, %s: workers  speedup  speedup by the closed form\n", s->first->strategy,
+            s->measured ? "measured" : "simulated", place(s->first));
     for (const ty_row *r = next_row(s, 0, rows, n); r; r = next_row(s, r->workers, rows, n)) {
         fprintf(f, "%d ", r->workers);
         ty_plot_value(f, has_speedup(r) ? r->speedup : NAN, ' ');
@@ -262,7 +266,7 @@ ty_err ty_plot_breakdown(const char *dir, const char *name, const char *title, c
     for (size_t i = 0; i < n; i++)
         if (has_breakdown(&rows[i]))
             panel_of(p, &rows[i]);
-    name_panels(p, rows, n);
+    name_panels(p, "measured and simulated", rows, n);
     if (p->panels)
         e = ty_plot_open(&f, dir, name, title);
     if (p->panels && !e.code) {

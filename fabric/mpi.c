@@ -2,13 +2,14 @@
  *
  * mpi - ranks are the processes of an MPI job; the only file that knows MPI.
  *
- * A message is one MPI message: a header (when it was sent, how long it is), then the payload. A send is copied into a
- * parcel of ours, so that its wait is over at once; parcels whose bytes have left are used again. A wait tests and
- * backs off to short sleeps, because ranks may outnumber cores; one that lasts longer than job->timeout_s ends the job
- * and says what it waited for. All clocks are read on rank 0's.
+ * A message is one MPI message: a header (when it was sent, how long it is), then the payload. A
+ * send is copied into a parcel of ours, so that its wait is over at once; parcels whose bytes have
+ * left are used again. A wait tests and backs off to short sleeps, because ranks may outnumber
+ * cores; one that lasts longer than job->timeout_s ends the job and says what it waited for. All
+ * clocks are read on rank 0's.
  *
- * A large message moves on while somebody of its process waits: without a lane that communicates beside it, a rank that
- * only computes sends nothing (Open MPI has no progress thread).
+ * A large message moves on while somebody of its process waits: without a lane that communicates
+ * beside it, a rank that only computes sends nothing (Open MPI has no progress thread).
  */
 #include "fabric/rank.h"
 #include "kernels/kernels.h"
@@ -23,54 +24,54 @@
 #include <unistd.h>
 
 enum {
-    TAG_BITS    = 14,      /* every MPI has tags up to 2^15 - 1: ours, and one bit for inboxes */
-    BLOCK       = 4 << 20, /* [B] counts are int: larger messages are counted in blocks */
-    TAG_CLOCK   = 1,
+    TAG_BITS = 14,   /* every MPI has tags up to 2^15 - 1: ours, and one bit for inboxes */
+    BLOCK = 4 << 20, /* [B] counts are int: larger messages are counted in blocks */
+    TAG_CLOCK = 1,
     CLOCK_TURNS = 16,
 };
-static const size_t one_count = (size_t)1 << 30; /* [B] the largest message that is counted in bytes */
+static const size_t one_count = 1u << 30; /* [B] the largest message that is counted in bytes */
 
 typedef struct header {
-    double   sent_at; /* [s] since the run's start, on rank 0's clock */
-    uint64_t bytes;   /* of the payload, times 2, plus 1 for a ghost's */
+    double sent_at; /* [s] since the run's start, on rank 0's clock */
+    uint64_t bytes; /* of the payload, times 2, plus 1 for a ghost's */
 } header;
 
 typedef struct parcel { /* what MPI sends and receives: from head on */
     struct parcel *next;
-    size_t         room; /* [B] of data */
-    MPI_Request    mpi;
-    header         head;
-    char           data[];
+    size_t room; /* [B] of data */
+    MPI_Request mpi;
+    header head;
+    char data[];
 } parcel;
 
 typedef struct request {
-    ty_req  q;      /* first: a ty_req is a request */
-    void   *buf;    /* of a receive */
+    ty_req q;       /* first: a ty_req is a request */
+    void *buf;      /* of a receive */
     parcel *parcel; /* NULL: a send */
 } request;
 
 struct ty_lane {
-    ty_rank   rank; /* lane 0: the rank itself */
-    ty_main   fn;
-    void     *arg;
+    ty_rank rank; /* lane 0: the rank itself */
+    ty_main fn;
+    void *arg;
     pthread_t thread;
 };
 
 static struct world {
-    int           rank, size;
-    int           lanes;  /* MPI serves several threads at once */
-    pid_t         pid;
-    int           running;
-    double        offset; /* [s] rank 0's clock minus ours */
-    double        start;  /* [s] of the run, on rank 0's clock */
-    double        patience;
-    MPI_Datatype  block;
+    int rank, size;
+    int lanes; /* MPI serves several threads at once */
+    pid_t pid;
+    int running;
+    double offset; /* [s] rank 0's clock minus ours */
+    double start;  /* [s] of the run, on rank 0's clock */
+    double patience;
+    MPI_Datatype block;
     MPI_Errhandler on_error;
-    MPI_Comm      comm;   /* of this run: what one run forgot does not reach the next */
+    MPI_Comm comm; /* of this run: what one run forgot does not reach the next */
 
     pthread_mutex_t lock; /* of both lists */
-    parcel         *spare;
-    parcel         *leaving, **last; /* sends that MPI still reads, oldest first */
+    parcel *spare;
+    parcel *leaving, **last; /* sends that MPI still reads, oldest first */
 } world = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static _Thread_local ty_rank *me;
@@ -95,7 +96,7 @@ static void whereami(char *buf, unsigned long size)
         snprintf(buf, size, "rank %d @%.4f s", me->id, mpi_now(me));
 }
 
-/* ---- waiting --------------------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static _Noreturn void mpi_abort(ty_rank *r, int code)
 {
@@ -142,7 +143,7 @@ static void await(MPI_Request *mpi, MPI_Status *status, ty_rank *r, const char *
     }
 }
 
-/* ---- parcels --------------------------------------------------------------------------------------------- */
+/* ---- parcels --------------------------------------------------------------------------------- */
 
 /* A spare that holds `room` bytes and not more than twice as many, unlinked; NULL: none. */
 static parcel *find_spare(size_t room)
@@ -161,7 +162,8 @@ static parcel *find_spare(size_t room)
 
 static parcel *parcel_new(size_t bytes)
 {
-    size_t room = bytes + 64 + (bytes > one_count / 2 ? BLOCK : 0); /* to the end of the last block */
+    size_t room =
+        bytes + 64 + (bytes > one_count / 2 ? BLOCK : 0); /* to the end of the last block */
     parcel *p = find_spare(room);
     if (!p) {
         p = ty_alloc(sizeof *p + room);
@@ -186,8 +188,8 @@ static int count_of(size_t bytes, MPI_Datatype *type)
     return all <= one_count ? (int)all : (int)((all + BLOCK - 1) / BLOCK);
 }
 
-/* Take back parcels that have left. Looks at a few of the oldest and puts those that have not at the end, so that
- * one slow receiver costs little. */
+/* Take back parcels that have left. Looks at a few of the oldest and puts those that have not at
+ * the end, so that one slow receiver costs little. */
 static void reap(void)
 {
     pthread_mutex_lock(&world.lock);
@@ -224,12 +226,13 @@ static void free_parcels(parcel *p)
     }
 }
 
-/* ---- messages -------------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static int mpi_tag(int tag)
 {
     int channel = tag & ~TY_TAG_INBOX;
-    TY_CHECK(channel >= 0 && channel < 1 << TAG_BITS, "channel and lane make tag %d, too large", channel);
+    TY_CHECK(channel >= 0 && channel < 1 << TAG_BITS, "channel and lane make tag %d, too large",
+             channel);
     return channel | (tag & TY_TAG_INBOX ? 1 << TAG_BITS : 0);
 }
 
@@ -292,7 +295,7 @@ static void mpi_wait(ty_rank *r, ty_req *req, ty_req *done)
     free(q);
 }
 
-/* ---- lanes ----------------------------------------------------------------------------------------------- */
+/* ---- lanes ----------------------------------------------------------------------------------- */
 
 static void *lane_thread(void *arg)
 {
@@ -331,7 +334,7 @@ static void mpi_join(ty_rank *r, ty_lane *l, ty_ledger *done)
     free(l);
 }
 
-/* ---- mistakes -------------------------------------------------------------------------------------------- */
+/* ---- mistakes -------------------------------------------------------------------------------- */
 
 /* MPI calls this instead of returning: a message longer than its receive, or a broken network. */
 static void on_error(MPI_Comm *comm, int *code, ...)
@@ -345,7 +348,7 @@ static void on_error(MPI_Comm *comm, int *code, ...)
     TY_CHECK(0, "%s: %s", why, wait);
 }
 
-/* ---- starting and ending MPI, once a process -------------------------------------------------------------- */
+/* ---- starting and ending MPI, once a process ------------------------------------------------- */
 
 static void finalize(void)
 {
@@ -358,7 +361,8 @@ static void finalize(void)
     MPI_Finalize();
 }
 
-/* Messages back and forth with rank 0, one rank after the other: the quickest tells best what its clock shows. */
+/* Messages back and forth with rank 0, one rank after the other: the quickest tells best what its
+ * clock shows. */
 static void compare_clocks(void)
 {
     double best = 1e30, theirs;
@@ -382,8 +386,8 @@ static void compare_clocks(void)
         world.offset = 0;
 }
 
-/* Open MPI would spin while it waits, print its own stack on abort, and warn of what does not matter here. What the
- * user has set stays. */
+/* Open MPI would spin while it waits, print its own stack on abort, and warn of what does not matter
+ * here. What the user has set stays. */
 static void set_manners(void)
 {
     setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
@@ -411,7 +415,7 @@ static void init(void)
     compare_clocks();
 }
 
-/* ---- the run --------------------------------------------------------------------------------------------- */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 static void open_run(const ty_job *job)
 {
@@ -427,8 +431,8 @@ static void open_run(const ty_job *job)
     ty_whereami = whereami;
 }
 
-/* Back when the last send of every rank has left. Others may compute for as long as they like: whoever is stuck
- * ends the job by itself. */
+/* Back when the last send of every rank has left. Others may compute for as long as they like:
+ * whoever is stuck ends the job by itself. */
 static void close_run(void)
 {
     MPI_Request mpi;
@@ -454,7 +458,8 @@ static ty_err mpi_run(const ty_job *job, ty_main fn, void *arg)
     ty_lane self = {.fn = fn, .arg = arg};
     init();
     if (job->ranks != world.size)
-        return ty_error(TY_EUSAGE, "%d workers, but %d MPI process%s: start as `mpirun -n %d trainyard ...`",
+        return ty_error(TY_EUSAGE,
+                        "%d workers, but %d MPI process%s: start as `mpirun -n %d trainyard ...`",
                         job->ranks, world.size, world.size == 1 ? "" : "es", job->ranks);
     open_run(job);
     ty_rank_init(&self.rank, world.rank, &ty_fabric_mpi, job);

@@ -14,31 +14,41 @@
 enum { VERSION = 1, MAX_BYTES = 1 << 16 };
 
 typedef struct ty_machine_file {
-    int        version;
+    int version;
     ty_machine machine;
 } ty_machine_file;
 
-#define AT(member) (uint32_t)offsetof(ty_machine_file, machine.member)
+#define AT(member) (uint32_t) offsetof(ty_machine_file, machine.member)
 
 #define NUMBER(name, at)                                                                           \
     {                                                                                              \
-        .key = name, .data_offset = (uint32_t)(at),                                                \
-        .value = {.type = CYAML_FLOAT, .data_size = sizeof(double)}                                \
+        .key = name, .data_offset = (uint32_t)(at), .value = {                                     \
+            .type = CYAML_FLOAT,                                                                   \
+            .data_size = sizeof(double)                                                            \
+        }                                                                                          \
     }
 #define WHOLE(name, at)                                                                            \
     {                                                                                              \
-        .key = name, .data_offset = (uint32_t)(at),                                                \
-        .value = {.type = CYAML_INT, .data_size = sizeof(int)}                                     \
+        .key = name, .data_offset = (uint32_t)(at), .value = {                                     \
+            .type = CYAML_INT,                                                                     \
+            .data_size = sizeof(int)                                                               \
+        }                                                                                          \
     }
 #define TEXT(name, at, bytes)                                                                      \
     {                                                                                              \
-        .key = name, .data_offset = (uint32_t)(at),                                                \
-        .value = {.type = CYAML_STRING, .data_size = (bytes), .string = {.max = (bytes) - 1}}      \
+        .key = name, .data_offset = (uint32_t)(at), .value = {                                     \
+            .type = CYAML_STRING,                                                                  \
+            .data_size = (bytes),                                                                  \
+            .string = {.max = (bytes)-1}                                                           \
+        }                                                                                          \
     }
 #define PART(name, at, parts)                                                                      \
     {                                                                                              \
-        .key = name, .data_offset = (uint32_t)(at),                                                \
-        .value = {.type = CYAML_MAPPING, .data_size = 1, .mapping = {.fields = parts}}             \
+        .key = name, .data_offset = (uint32_t)(at), .value = {                                     \
+            .type = CYAML_MAPPING,                                                                 \
+            .data_size = 1,                                                                        \
+            .mapping = {.fields = parts}                                                           \
+        }                                                                                          \
     }
 #define CLASS(name, c) PART(name, (c) * sizeof(ty_rate), rate_fields)
 
@@ -98,7 +108,7 @@ static const cyaml_schema_value_t schema = {
 
 typedef struct complaint {
     char what[128], field[32];
-    int  line;
+    int line;
 } complaint;
 
 static void listen(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
@@ -137,9 +147,10 @@ static ty_err refuse(const char *path, const complaint *c, const char *text)
     int line = c->line > 0 ? c->line : 1;
     if (!strncmp(c->what, unknown, sizeof unknown - 1)) /* libcyaml names the line before it */
         line = line_of(text, c->what + sizeof unknown - 1, line);
-    int about_value = !strncmp(c->what, "Expecting", 9) || !strncmp(c->what, "Invalid", 7) || !strncmp(c->what, "STRING", 6);
-    return ty_error(TY_EUSAGE, "%.100s:%d: %s%s%s; correct it or calibrate again", path, line, about_value ? c->field : "",
-                    about_value && c->field[0] ? ": " : "", c->what);
+    int about_value = !strncmp(c->what, "Expecting", 9) || !strncmp(c->what, "Invalid", 7) ||
+                      !strncmp(c->what, "STRING", 6);
+    return ty_error(TY_EUSAGE, "%.100s:%d: %s%s%s; correct it or calibrate again", path, line,
+                    about_value ? c->field : "", about_value && c->field[0] ? ": " : "", c->what);
 }
 
 /* ---- the numbers ---- */
@@ -169,8 +180,8 @@ static ty_err check_part(const char *path, const char *text, const char *part, c
         if (isfinite(v) && v >= least_of(f->key) && (v > 0 || !must))
             continue;
         int from = *part ? line_of(text, part, 1) : 1;
-        return ty_error(TY_EUSAGE, "%.100s:%d: %s%s%s is %g; it must be a finite number %s %g", path,
-                        line_of(text, f->key, from), part, *part ? "." : "", f->key, v,
+        return ty_error(TY_EUSAGE, "%.100s:%d: %s%s%s is %g; it must be a finite number %s %g",
+                        path, line_of(text, f->key, from), part, *part ? "." : "", f->key, v,
                         must ? "above" : "of at least", least_of(f->key));
     }
     return ty_ok();
@@ -183,10 +194,12 @@ static ty_err check_rate(const char *path, const char *text, const ty_machine *m
     int line = line_of(text, name, 1);
     TY_TRY(check_part(path, text, name, r, rate_fields, ""));
     if (r->flops <= 0 && r->bandwidth <= 0)
-        return ty_error(TY_EUSAGE, "%.100s:%d: %s needs flops or bandwidth above 0", path, line, name);
+        return ty_error(TY_EUSAGE, "%.100s:%d: %s needs flops or bandwidth above 0", path, line,
+                        name);
     if (r->beside < 1)
-        return ty_error(TY_EUSAGE, "%.100s:%d: %s.beside is %g; a busy neighbour slows by at least 1",
-                        path, line_of(text, "beside", line), name, r->beside);
+        return ty_error(TY_EUSAGE,
+                        "%.100s:%d: %s.beside is %g; a busy neighbour slows by at least 1", path,
+                        line_of(text, "beside", line), name, r->beside);
     return ty_ok();
 }
 
@@ -194,7 +207,8 @@ static ty_err check(const char *path, const char *text, const ty_machine_file *f
 {
     const ty_machine *m = &f->machine;
     if (f->version != VERSION)
-        return ty_error(TY_EUSAGE, "%.100s:%d: version %d, but this program reads version %d: calibrate again",
+        return ty_error(TY_EUSAGE,
+                        "%.100s:%d: version %d, but this program reads version %d: calibrate again",
                         path, line_of(text, "version", 1), f->version, VERSION);
     if (m->cores < 1)
         return ty_error(TY_EUSAGE, "%.100s:%d: cores is %d; it must be at least 1", path,
@@ -214,10 +228,12 @@ ty_err ty_machine_load(ty_machine *m, const char *path)
     size_t size;
     complaint said = {0};
     ty_machine_file *f = NULL;
-    const cyaml_config_t config = {.log_fn = listen, .log_ctx = &said, .mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR};
+    const cyaml_config_t config = {
+        .log_fn = listen, .log_ctx = &said, .mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR};
 
     TY_TRY(ty_read_text(path, MAX_BYTES, &text, &size));
-    cyaml_err_t why = cyaml_load_data((const uint8_t *)text, size, &config, &schema, (cyaml_data_t **)&f, NULL);
+    cyaml_err_t why =
+        cyaml_load_data((const uint8_t *)text, size, &config, &schema, (cyaml_data_t **)&f, NULL);
     ty_err e = why ? refuse(path, &said, text)
                : f ? check(path, text, f)
                    : ty_error(TY_EUSAGE, "%.100s:1: the file is empty; calibrate again", path);
@@ -239,7 +255,8 @@ static void put_text(FILE *f, const char *key, const char *s)
     fprintf(f, "\"\n");
 }
 
-static void put_numbers(FILE *f, const char *indent, const void *base, const cyaml_schema_field_t *part)
+static void put_numbers(FILE *f, const char *indent, const void *base,
+                        const cyaml_schema_field_t *part)
 {
     for (; part->key; part++)
         fprintf(f, "%s%s: %.17g\n", indent, part->key, number_at(base, part));
@@ -251,8 +268,8 @@ static void put_machine(FILE *f, const ty_machine *m)
     put_text(f, "host", m->host);
     put_text(f, "date", m->date);
     put_text(f, "processor", m->processor);
-    fprintf(f, "cores: %d\npeak_flops: %.17g\nmemory: %.17g\nnear_bytes: %.17g\nhandoff:\n", m->cores,
-            m->peak_flops, m->memory, m->near_bytes);
+    fprintf(f, "cores: %d\npeak_flops: %.17g\nmemory: %.17g\nnear_bytes: %.17g\nhandoff:\n",
+            m->cores, m->peak_flops, m->memory, m->near_bytes);
     put_numbers(f, "  ", &m->handoff, net_fields);
     fprintf(f, "origin: %s\nrates:\n", ty_origin_name(m->origin));
     for (int c = 0; c < TY_CLASSES; c++) {

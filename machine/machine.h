@@ -52,14 +52,15 @@ typedef struct ty_rate {
 } ty_rate;
 
 typedef struct ty_machine {
-    char      host[64], date[32], processor[96];
-    int       cores;
-    double    peak_flops; /* FMA peak of one core [flop/s]; a simulated host of this `speed` computes as fast */
-    double    memory;     /* [B] of one host */
-    double    near_bytes; /* [B] of a call's traffic that the caches of a core serve */
-    ty_net    handoff;    /* a message between two ranks of one host */
-    ty_origin origin;     /* of all rates */
-    ty_rate   rate[TY_CLASSES];
+    char host[64], date[32], processor[96];
+    int cores;
+    double
+        peak_flops; /* FMA peak of one core [flop/s]; a simulated host of this `speed` computes as fast */
+    double memory;     /* [B] of one host */
+    double near_bytes; /* [B] of a call's traffic that the caches of a core serve */
+    ty_net handoff;    /* a message between two ranks of one host */
+    ty_origin origin;  /* of all rates */
+    ty_rate rate[TY_CLASSES];
 } ty_machine;
 
 /* Seconds that one rank needs for w with its `threads` threads while `busy` ranks compute on its host. Never fails. */

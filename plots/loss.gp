@@ -20,6 +20,7 @@ set title heading font ',15'
 set xlabel 'training step'
 set ylabel window > 1 ? sprintf('loss of a batch (mean of %d steps)', window) : 'loss of a batch'
 set logscale y
+set xrange [0:*] noextend
 set format y '%g'
 set grid lc rgb '#dddddd' lw 0.7
 set border 3 lc rgb '#555555'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # speedup - speedup against workers, a colour a strategy, panels side by side.
-# Set before: data, out, heading, panels, panel_title[], series, label[], panel_of[], colour_of[], measured[].
+# Set before: data, out, heading, panels, panel_title[], panel_note[], series, label[], panel_of[], colour_of[], measured[].
 # Block i of data (two blank lines between): workers  speedup  speedup by the closed form; NaN is a gap.
 
 if (!exists('terminal')) terminal = 'svg'
@@ -38,12 +38,12 @@ set ylabel 'speedup against serial'
 set grid lc rgb '#dddddd' lw 0.7
 set border lc rgb '#555555'
 set key below maxcols 3 Left reverse samplen 2 spacing 1.1
-set bmargin 7
+set bmargin 6
 set tics nomirror
 
 set multiplot layout 1,panels title heading font ',15'
 do for [p = 1:panels] {
-    set title panel_title[p] font ',12'
+    set title panel_title[p] . "\n" . panel_note[p] font ',12'
     all = "plot x with lines lc rgb '#999999' dt 2 lw 1.5 title 'ideal'"
     do for [i = 1:series] {
         if (panel_of[i] == p) {

@@ -27,6 +27,7 @@ typedef struct doorman {
 static struct {
     int couriers;      /* every channel has one */
     doorman **doormen; /* [ranks] by destination */
+    double factor;     /* of latency, in the network's model */
     channel **slot;    /* open addressing; a power of two, at most half full */
     size_t slots, used;
 } all;

@@ -178,6 +178,7 @@ static void wait_send(request *q)
 {
     double begin = simgrid_get_clock();
     sg_comm_wait(q->comm);
+    ty_channel_land(q->channel, q->q.bytes, q->q.sent_at);
     q->from->sending--;
     if (q->m) {
         sg_actor_sleep_for(ty_channel_lag(q->channel, q->m, begin));

@@ -130,12 +130,24 @@ static void step(ty_worker *w, long s)
 
 /* ---- cost ------------------------------------------------------------------------------------------- */
 
-static double train_s(const ty_plan *p)
+static double train_s(const ty_plan *p, size_t rows)
 {
     const ty_problem *q = p->problem;
-    return ty_plan_zero_s(p, q->blocks, q->blocks_n) + ty_blocks_forward_s(p, q->blocks, q->blocks_n, p->batch) +
-           ty_plan_loss_s(p, p->batch) + ty_blocks_backward_s(p, q->blocks, q->blocks_n, p->batch, 1) +
+    return ty_plan_zero_s(p, q->blocks, q->blocks_n) + ty_blocks_forward_s(p, q->blocks, q->blocks_n, rows) +
+           ty_plan_loss_s(p, rows) + ty_blocks_backward_s(p, q->blocks, q->blocks_n, rows, 1) +
            ty_plan_update_s(p, q->blocks, q->blocks_n);
+}
+
+static long epoch_steps(const ty_plan *p)
+{
+    return ((long)p->problem->data.train.n - 1) / (long)p->batch + 1;
+}
+
+/* Samples in the batch of step s: the last one of an epoch may be smaller. */
+static size_t batch_rows(const ty_plan *p, long s)
+{
+    size_t left = p->problem->data.train.n - (size_t)(s % epoch_steps(p)) * p->batch;
+    return left < p->batch ? left : p->batch;
 }
 
 static double later(double a, double b)
@@ -143,22 +155,41 @@ static double later(double a, double b)
     return a > b ? a : b;
 }
 
+/* What a step takes its parts. */
+typedef struct parts {
+    double load, train, message;
+} parts;
+
+static parts parts_of(const ty_plan *p, size_t rows)
+{
+    return (parts){ty_plan_load_s(p, rows), train_s(p, rows),
+                   ty_costing_message(&p->costing, rows * (p->problem->features + 1))};
+}
+
 /* Mean seconds of steps 1 .. steps-1 of the trainer and of every preprocessor, by the recurrence of one request, one
  * batch on its way, one batch in training. */
 static double mean_step_s(const ty_plan *p, int rank)
 {
     const int Q = p->preprocessors;
-    const double load = ty_plan_load_s(p, p->batch), train = train_s(p), alpha = p->costing.net.alpha;
-    const double message = ty_costing_message(&p->costing, p->batch * (p->problem->features + 1));
+    const double alpha = p->costing.net.alpha, snapshot = ty_costing_message(&p->costing, p->problem->params);
+    const parts full = parts_of(p, p->batch), last = parts_of(p, batch_rows(p, epoch_steps(p) - 1));
     double *left = ty_zalloc((size_t)Q, sizeof *left); /* when preprocessor q is free again */
-    double asked = alpha, free_at = 0, begin = 0, mark = 0;
+    double asked = alpha, free_at = 0, begin = 0, mark = 0, told = 0;
     long steps = p->steps < 2 ? 2 : p->steps;
     for (long s = 0; s < steps; s++) {
+        int epoch_ends = s % epoch_steps(p) == epoch_steps(p) - 1;
+        const parts *k = epoch_ends ? &last : &full;
         double *q = &left[s % Q];
-        *q = later(*q + load, asked) + message; /* it waits until the batch has left */
-        free_at = later(free_at, *q);           /* received */
-        asked = free_at + alpha;                /* the request for the next one */
-        free_at += train;
+        *q = later(*q + k->load, asked) + k->message; /* it waits until the batch has left */
+        free_at = later(free_at, *q);                 /* received */
+        asked = free_at + alpha;                      /* the request for the next one */
+        free_at += k->train;
+        if (epoch_ends && p->workers > 2) { /* the snapshot before has left */
+            free_at = later(free_at, told);
+            told = free_at + snapshot;
+        }
+        if (s == steps - 1)
+            free_at = later(free_at, told);
         mark = rank < Q ? left[rank] : free_at;
         begin = s == 0 ? mark : begin;
     }
@@ -166,41 +197,49 @@ static double mean_step_s(const ty_plan *p, int rank)
     return (mark - begin) / (double)(steps - 1);
 }
 
-/* How many of the steps 1 .. steps-1 preprocessor `rank` serves, and how many end an epoch. */
-static double served(const ty_plan *p, int rank)
+static double snapshots(const ty_plan *p) /* at the end of steps 1 .. steps-1 */
 {
-    long Q = p->preprocessors, all = (p->steps - 1 - rank) / Q + 1; /* of the steps 0 .. steps-1 */
-    return (double)((p->steps > rank ? all : 0) - (rank == 0));
+    return p->workers > 2 ? (double)(p->steps / epoch_steps(p) - (epoch_steps(p) == 1)) : 0;
 }
 
-static double snapshots(const ty_plan *p)
+static void preprocessor_cost(const ty_plan *p, int rank, ty_cost *k)
 {
-    long epoch = ((long)p->problem->data.train.n + (long)p->batch - 1) / (long)p->batch;
-    return p->workers > 2 ? (double)(p->steps / epoch - (epoch == 1)) : 0;
+    const size_t row = (p->problem->features + 1) * sizeof(float);
+    for (long s = rank ? rank : p->preprocessors; s < p->steps; s += p->preprocessors) {
+        k->messages += 2;
+        k->bytes += (double)(batch_rows(p, s) * row);
+        k->compute_s += ty_plan_load_s(p, batch_rows(p, s));
+    }
+    k->peak_bytes = (double)(p->batch * row);
+}
+
+static void trainer_cost(const ty_plan *p, ty_cost *k)
+{
+    const ty_problem *q = p->problem;
+    k->messages = (double)(p->steps - 2) + snapshots(p); /* nobody asks for a batch after the last */
+    k->bytes = snapshots(p) * (double)(q->params * sizeof(float));
+    for (long s = 1; s < p->steps; s++)
+        k->compute_s += train_s(p, batch_rows(p, s));
+    k->peak_bytes = ty_plan_bytes(p, q->blocks, q->blocks_n, p->batch, 1, 1, 1);
 }
 
 static ty_cost cost(const ty_plan *p, int rank)
 {
-    const ty_problem *q = p->problem;
     const int Q = p->preprocessors;
-    double item = (double)(p->batch * (q->features + 1)) * sizeof(float), measured = (double)(p->steps - 1);
+    const double measured = (double)(p->steps - 1);
+    ty_cost k = {0};
     if (p->workers == 1)
         return ty_data_allreduce.cost(p, rank);
-    ty_cost k = {.seconds = mean_step_s(p, rank < Q ? rank : Q)};
-    if (rank < Q) {
-        double share = served(p, rank) / measured;
-        k.messages = 2 * share;
-        k.bytes = item * share;
-        k.compute_s = ty_plan_load_s(p, p->batch) * share;
-        k.peak_bytes = item;
-    } else if (rank == Q) {
-        k.messages = (measured - 1 + snapshots(p)) / measured; /* nobody asks for a batch after the last */
-        k.bytes = snapshots(p) * (double)(q->params * sizeof(float)) / measured;
-        k.compute_s = train_s(p);
-        k.peak_bytes = ty_plan_bytes(p, q->blocks, q->blocks_n, p->batch, 1, 1, 1);
-    } else {
+    if (rank < Q)
+        preprocessor_cost(p, rank, &k);
+    else if (rank == Q)
+        trainer_cost(p, &k);
+    else
         k.peak_bytes = ty_worker_evaluator_bytes(p);
-    }
+    k.seconds = mean_step_s(p, rank < Q ? rank : Q);
+    k.compute_s /= measured;
+    k.messages /= measured;
+    k.bytes /= measured;
     return k;
 }
 

@@ -56,7 +56,7 @@ ty_err law_equal_across_fabrics(const outcome *a, const outcome *b);
 ty_err law_ghost_equals_real(const outcome *ghost, const outcome *real, int virtual_time);
 /* 4. Counters equal the formula, exactly. Of full batches. */
 ty_err law_counters_equal_formula(const outcome *o);
-/* 5. Simulated time within 1 % of the formula, on every rank. `deviation` as above. */
+/* 5. Simulated time within 1 % of the formula, on every rank that computes in its steps. `deviation` as above. */
 ty_err law_time_equals_formula(const ty_rank_report *r, int workers, double *deviation);
 /* 6. Repeatable. */
 ty_err law_repeatable(const outcome *a, const outcome *b);

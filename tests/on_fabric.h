@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * on_fabric - run one body on the fabric that TY_FABRIC names (threads, sim or mpi; threads by default).
- * Bodies check with TY_CHECK, which aborts: a rank is no place for Check's own longjmp. Each test is one run, because
- * the simulator is one-shot, and has as many ranks as the MPI job has processes; a body for two ranks leaves the others idle.
+ * on_fabric - run one body on the fabric that TY_FABRIC names (threads, sim or mpi; threads by
+ * default). Bodies check with TY_CHECK, which aborts: a rank is no place for Check's own longjmp.
+ * Each test is one run, because the simulator is one-shot, and has as many ranks as the MPI job has
+ * processes; a body for two ranks leaves the others idle.
  */
 #ifndef TY_TESTS_ON_FABRIC_H
 #define TY_TESTS_ON_FABRIC_H

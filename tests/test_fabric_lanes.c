@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lanes, streams and the ledger, on every fabric: what runs beside a rank, in which order, and where its time goes.
+ * Lanes, streams and the ledger, on every fabric: what runs beside a rank, in which order, and
+ * where its time goes.
  */
 #include "fabric/op.h"
 #include "fabric/stream.h"
@@ -10,7 +11,7 @@
 
 enum { A = 3, B = 4 };
 
-/* ---- lanes ------------------------------------------------------------------------------------------------- */
+/* ---- lanes ----------------------------------------------------------------------------------- */
 
 enum { ROUNDS = 50 };
 
@@ -22,8 +23,8 @@ static void exchange(ty_rank *r, int tag)
         ty_req *s = ty_isend(r, right, tag, out, sizeof out);
         ty_recv(r, left, tag, in, sizeof in);
         ty_wait(r, s);
-        TY_CHECK(in[0] == left && in[1] == tag && in[2] == i, "channel %d, round %d: got %d %d %d", tag, i, in[0],
-                 in[1], in[2]);
+        TY_CHECK(in[0] == left && in[1] == tag && in[2] == i, "channel %d, round %d: got %d %d %d",
+                 tag, i, in[0], in[1], in[2]);
     }
 }
 
@@ -42,8 +43,9 @@ static void fork_beside(ty_rank *r, void *arg)
     exchange(r, A);
     ty_join(r, l);
     ty_ledger sum = ty_ledger_read(r);
-    TY_CHECK(sum.messages == 2 * ROUNDS && sum.bytes == 2 * ROUNDS * 3 * sizeof(int), "%llu messages, %llu B",
-             (unsigned long long)sum.messages, (unsigned long long)sum.bytes);
+    TY_CHECK(sum.messages == 2 * ROUNDS && sum.bytes == 2 * ROUNDS * 3 * sizeof(int),
+             "%llu messages, %llu B", (unsigned long long)sum.messages,
+             (unsigned long long)sum.bytes);
 }
 
 START_TEST(a_lane_talks_beside_its_rank_and_is_counted)
@@ -78,14 +80,15 @@ START_TEST(lanes_come_and_go)
 }
 END_TEST
 
-/* ---- streams ----------------------------------------------------------------------------------------------- */
+/* ---- streams --------------------------------------------------------------------------------- */
 
 /* x = 3 x + 1 after having heard from the left: order shows in the result. */
 static void step(const ty_team *t, ty_tensor x)
 {
     ty_tensor in = ty_scratch_like(t->rank, x);
     ty_sendrecv(t, (t->me + 1) % t->n, x, (t->me + t->n - 1) % t->n, in);
-    TY_CHECK(x.data[0] == in.data[0], "rank %d is ahead: %g and %g", t->me, (double)x.data[0], (double)in.data[0]);
+    TY_CHECK(x.data[0] == in.data[0], "rank %d is ahead: %g and %g", t->me, (double)x.data[0],
+             (double)in.data[0]);
     x.data[0] = 3 * x.data[0] + 1;
     ty_drop(t->rank, in);
 }
@@ -112,8 +115,10 @@ static void two_streams(ty_rank *r, void *arg)
     ty_stream_sync(&second);
     ty_stream_sync(&first);
     ty_stream_sync(&first); /* nothing to do */
-    TY_CHECK(x.data[0] == 18662, "first stream: %g", (double)x.data[0]); /* x -> 6 x + 2, six times */
-    TY_CHECK(y.data[0] == 43, "second stream: %g", (double)y.data[0]);   /* y -> 6 y + 1, three times */
+    TY_CHECK(x.data[0] == 18662, "first stream: %g",
+             (double)x.data[0]); /* x -> 6 x + 2, six times */
+    TY_CHECK(y.data[0] == 43, "second stream: %g",
+             (double)y.data[0]); /* y -> 6 y + 1, three times */
     ty_drop(r, x);
     ty_drop(r, y);
 }
@@ -125,7 +130,7 @@ START_TEST(a_stream_runs_in_order_and_two_run_apart)
 }
 END_TEST
 
-/* ---- where the time goes ------------------------------------------------------------------------------------- */
+/* ---- where the time goes --------------------------------------------------------------------- */
 
 static void late_sender(ty_rank *r, void *arg)
 {
@@ -146,9 +151,11 @@ static void late_sender(ty_rank *r, void *arg)
     TY_CHECK(sum >= end - begin - 1e-9 && sum < end - begin + 0.02, "%g s of %g", sum, end - begin);
     TY_CHECK(l.comm_exposed_s >= 0 && l.wait_s >= 0 && l.comm_hidden_s >= 0, "negative time");
     if (r->id == 0)
-        TY_CHECK(l.wait_s > 0.08 && l.compute_s >= 0.0199, "waited %g s, computed %g", l.wait_s, l.compute_s);
+        TY_CHECK(l.wait_s > 0.08 && l.compute_s >= 0.0199, "waited %g s, computed %g", l.wait_s,
+                 l.compute_s);
     if (r->id == 1)
-        TY_CHECK(l.wait_s + l.comm_exposed_s < 0.05 && l.compute_s >= 0.0999, "sender waited %g s", l.wait_s);
+        TY_CHECK(l.wait_s + l.comm_exposed_s < 0.05 && l.compute_s >= 0.0999, "sender waited %g s",
+                 l.wait_s);
     free(buf);
 }
 
@@ -171,7 +178,8 @@ static void early_sender(ty_rank *r, void *arg)
     spend(r, 0.1);
     ty_recv(r, 1, A, buf, sizeof buf);
     ty_ledger l = ty_ledger_read(r);
-    TY_CHECK(l.wait_s < 0.03 && l.comm_exposed_s < 0.03, "waited %g s, exposed %g", l.wait_s, l.comm_exposed_s);
+    TY_CHECK(l.wait_s < 0.03 && l.comm_exposed_s < 0.03, "waited %g s, exposed %g", l.wait_s,
+             l.comm_exposed_s);
     TY_CHECK(l.comm_hidden_s > 0 && l.comm_hidden_s <= 2e-3, "hidden: %g s", l.comm_hidden_s);
 }
 
@@ -193,7 +201,8 @@ static void clocks(ty_rank *r, void *arg)
     } else {
         ty_recv(r, 0, A, &said, sizeof said);
         seen[r->id] = ty_now(r) - said;
-        TY_CHECK(seen[r->id] >= 0 && seen[r->id] < 0.05, "rank 0's clock showed %g s %g s ago", said, seen[r->id]);
+        TY_CHECK(seen[r->id] >= 0 && seen[r->id] < 0.05, "rank 0's clock showed %g s %g s ago",
+                 said, seen[r->id]);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What fabric.h promises of messages, on every fabric. `test_fabric_messages deadlock` and `... mismatch` run only that
- * mistake, for tests that look at how a whole MPI job ends.
+ * What fabric.h promises of messages, on every fabric. `test_fabric_messages deadlock` and `...
+ * mismatch` run only that mistake, for tests that look at how a whole MPI job ends.
  */
 #include "tests/on_fabric.h"
 
@@ -13,7 +13,7 @@
 
 enum { A = 3, B = 4 | 5 << 8, INBOX = 6 | TY_TAG_INBOX, INBOX_2 = 7 | TY_TAG_INBOX };
 
-/* ---- order ------------------------------------------------------------------------------------------------ */
+/* ---- order ----------------------------------------------------------------------------------- */
 
 static void two_channels(ty_rank *r, void *arg)
 {
@@ -68,7 +68,7 @@ START_TEST(receives_match_in_the_order_they_were_posted)
 }
 END_TEST
 
-/* ---- sizes ------------------------------------------------------------------------------------------------- */
+/* ---- sizes ----------------------------------------------------------------------------------- */
 
 static void empty(ty_rank *r, void *arg)
 {
@@ -88,7 +88,7 @@ START_TEST(a_message_may_be_empty)
 }
 END_TEST
 
-/* Everybody sends right, then receives from the left; the buffer changes as soon as isend is back. */
+/* Everybody sends right, then receives from the left; the buffer changes once isend is back. */
 static void around(ty_rank *r, void *arg)
 {
     const size_t n = *(const size_t *)arg;
@@ -132,7 +132,7 @@ START_TEST(ghosts_travel)
 }
 END_TEST
 
-/* ---- from anybody ------------------------------------------------------------------------------------------- */
+/* ---- from anybody ---------------------------------------------------------------------------- */
 
 static void server(ty_rank *r, void *arg)
 {
@@ -160,15 +160,15 @@ START_TEST(an_inbox_takes_from_anybody_and_says_from_whom)
 }
 END_TEST
 
-/* ---- many --------------------------------------------------------------------------------------------------- */
+/* ---- many ------------------------------------------------------------------------------------ */
 
 enum { WINDOW = 8, LARGEST = 40000 };
 
 typedef struct flight {
-    ty_req  *q;
-    int      from; /* -1: a send */
+    ty_req *q;
+    int from; /* -1: a send */
     uint64_t what;
-    size_t   n;
+    size_t n;
     unsigned char buf[LARGEST];
 } flight;
 
@@ -178,7 +178,8 @@ static void land(ty_rank *r, flight *f)
         return;
     ty_wait(r, f->q);
     for (size_t i = 0; i < f->n && f->from >= 0; i++)
-        TY_CHECK(f->buf[i] == (unsigned char)(f->what + i), "byte %zu of %zu from rank %d", i, f->n, f->from);
+        TY_CHECK(f->buf[i] == (unsigned char)(f->what + i), "byte %zu of %zu from rank %d", i, f->n,
+                 f->from);
     f->q = NULL;
 }
 
@@ -199,7 +200,8 @@ static void storm(ty_rank *r, void *arg)
         f->from = src == r->id ? -1 : src;
         for (size_t b = 0; b < f->n && f->from < 0; b++)
             f->buf[b] = (unsigned char)(k + b);
-        f->q = src == r->id ? ty_isend(r, dst, tag, f->buf, f->n) : ty_irecv(r, src, tag, f->buf, f->n);
+        f->q = src == r->id ? ty_isend(r, dst, tag, f->buf, f->n)
+                            : ty_irecv(r, src, tag, f->buf, f->n);
         f = f + 1 == window + WINDOW ? window : f + 1;
     }
     for (int i = 0; i < WINDOW; i++)
@@ -217,7 +219,7 @@ START_TEST(a_storm_of_messages_arrives_whole)
 }
 END_TEST
 
-/* ---- the log ------------------------------------------------------------------------------------------------- */
+/* ---- the log --------------------------------------------------------------------------------- */
 
 static void talk(ty_rank *r, void *arg)
 {
@@ -249,7 +251,7 @@ START_TEST(ghosts_log_what_the_real_ones_log)
 }
 END_TEST
 
-/* ---- runs one after the other ---------------------------------------------------------------------------------- */
+/* ---- runs one after the other ---------------------------------------------------------------- */
 
 static void leave_one(ty_rank *r, void *arg)
 {
@@ -281,7 +283,7 @@ START_TEST(mpi_refuses_a_job_of_another_size)
 }
 END_TEST
 
-/* ---- mistakes --------------------------------------------------------------------------------------------------- */
+/* ---- mistakes -------------------------------------------------------------------------------- */
 
 static void deadlock(ty_rank *r, void *arg)
 {
@@ -355,7 +357,8 @@ static int only(const char *mistake)
 {
     int expected = 39;
     ty_job job = {.timeout_s = 1};
-    ty_err e = run_job(&job, ranks_or(2), strcmp(mistake, "deadlock") ? mismatch : deadlock, &expected);
+    ty_err e =
+        run_job(&job, ranks_or(2), strcmp(mistake, "deadlock") ? mismatch : deadlock, &expected);
     fprintf(stderr, "%s\n", e.msg);
     return e.code;
 }

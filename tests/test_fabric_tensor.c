@@ -6,7 +6,7 @@
 #include "fabric/team.h"
 #include "tests/on_fabric.h"
 
-/* ---- chunks ------------------------------------------------------------------------------------------------- */
+/* ---- chunks ---------------------------------------------------------------------------------- */
 
 static void check_chunks(ty_tensor x, int p)
 {
@@ -41,8 +41,10 @@ END_TEST
 START_TEST(views_alias_and_keep_their_shape)
 {
     float x[12];
-    ty_tensor t = {x, 12, 3, 4, TY_F32, TY_ACTIV}, rows = ty_rows(t, 1, 2), flat = ty_slice(t, 5, 3);
-    ck_assert(rows.data == x + 4 && rows.rows == 2 && rows.cols == 4 && rows.n == 8 && rows.memory == TY_ACTIV);
+    ty_tensor t = {x, 12, 3, 4, TY_F32, TY_ACTIV}, rows = ty_rows(t, 1, 2),
+              flat = ty_slice(t, 5, 3);
+    ck_assert(rows.data == x + 4 && rows.rows == 2 && rows.cols == 4 && rows.n == 8 &&
+              rows.memory == TY_ACTIV);
     ck_assert(flat.data == x + 5 && flat.rows == 1 && flat.cols == 3);
     ck_assert(ty_reshape(t, 2, 6).cols == 6 && ty_bytes(t) == sizeof x);
 }
@@ -54,23 +56,28 @@ START_TEST(a_slice_beyond_the_end_aborts)
 }
 END_TEST
 
-/* ---- memory -------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static void peaks(ty_rank *r, void *arg)
 {
     (void)arg;
-    ty_tensor p = ty_tensor_new(r, TY_PARAM, 10, 100), s = ty_scratch(r, 500), u = ty_scratch(r, 300);
-    TY_CHECK((p.data == NULL) == r->job->ghost && (s.data == NULL) == r->job->ghost, "real or ghost?");
+    ty_tensor p = ty_tensor_new(r, TY_PARAM, 10, 100), s = ty_scratch(r, 500),
+              u = ty_scratch(r, 300);
+    TY_CHECK((p.data == NULL) == r->job->ghost && (s.data == NULL) == r->job->ghost,
+             "real or ghost?");
     for (size_t i = 0; i < p.n && p.data; i++)
         TY_CHECK(p.data[i] == 0, "a new tensor is not zero");
     TY_CHECK((size_t)p.data % 64 == 0 && (size_t)s.data % 64 == 0, "not aligned");
     ty_drop(r, s);
     ty_drop(r, u);
     ty_ledger l = ty_ledger_read(r);
-    TY_CHECK(l.now_bytes[TY_PARAM] == 4000 && l.now_bytes[TY_BUFFER] == 0 && l.total_bytes == 4000, "now");
-    TY_CHECK(l.peak_bytes[TY_BUFFER] == 3200 && l.total_peak == 7200 && l.peak_bytes[TY_GRAD] == 0, "peak");
+    TY_CHECK(l.now_bytes[TY_PARAM] == 4000 && l.now_bytes[TY_BUFFER] == 0 && l.total_bytes == 4000,
+             "now");
+    TY_CHECK(l.peak_bytes[TY_BUFFER] == 3200 && l.total_peak == 7200 && l.peak_bytes[TY_GRAD] == 0,
+             "peak");
     ty_drop(r, p);
-    TY_CHECK(ty_ledger_read(r).total_bytes == 0 && ty_ledger_read(r).total_peak == 7200, "after all");
+    TY_CHECK(ty_ledger_read(r).total_bytes == 0 && ty_ledger_read(r).total_peak == 7200,
+             "after all");
 }
 
 START_TEST(memory_is_booked_by_category_real_or_ghost)
@@ -113,7 +120,8 @@ static void arithmetic(ty_rank *r, void *arg)
     ty_add(r, y, x);
     ty_scale(r, y, 0.25f);
     for (size_t i = 0; i < 7 && !r->job->ghost; i++)
-        TY_CHECK(x.data[i] == 2 && y.data[i] == 1, "element %zu: %g %g", i, (double)x.data[i], (double)y.data[i]);
+        TY_CHECK(x.data[i] == 2 && y.data[i] == 1, "element %zu: %g %g", i, (double)x.data[i],
+                 (double)y.data[i]);
     TY_CHECK(ty_ledger_read(r).flops == 14, "%g flops", ty_ledger_read(r).flops);
     ty_drop(r, x);
     ty_drop(r, y);
@@ -125,17 +133,17 @@ START_TEST(operations_compute_and_count_real_or_ghost)
 }
 END_TEST
 
-/* ---- teams --------------------------------------------------------------------------------------------------- */
+/* ---- teams ----------------------------------------------------------------------------------- */
 
-/* Send my id around each team of a 2 x 2 x 2 grid, all three at once: members hear the member before them. */
+/* Send my id to the other member of each team of a 2 x 2 x 2 grid, all three at once. */
 static void grid(ty_rank *r, void *arg)
 {
     (void)arg;
     int tp = r->id & 1, pp = r->id & 4;
     ty_team team[] = {
-        ty_team_new(r, 1, r->id - tp, 1, 2),           /* tensor: neighbours */
-        ty_team_new(r, 2, (r->id & 1) + pp, 2, 2),     /* data */
-        ty_team_new(r, 3, r->id & 3, 4, 2),            /* pipeline */
+        ty_team_new(r, 1, r->id - tp, 1, 2),       /* tensor: neighbours */
+        ty_team_new(r, 2, (r->id & 1) + pp, 2, 2), /* data */
+        ty_team_new(r, 3, r->id & 3, 4, 2),        /* pipeline */
     };
     ty_tensor in = ty_tensor_new(r, TY_GRAD, 1, 3), out = ty_tensor_new(r, TY_GRAD, 1, 1);
     ty_req *s[3];
@@ -181,7 +189,7 @@ START_TEST(an_inbox_of_a_team_names_its_members)
 }
 END_TEST
 
-/* ---- names ---------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 START_TEST(a_fabric_is_found_by_name_and_a_mistake_is_helped)
 {

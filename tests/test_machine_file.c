@@ -15,16 +15,23 @@ static char good[16384]; /* a file that loads; each test spoils a copy */
 static void setup(void)
 {
     dir_new(dir);
-    ty_machine m = {.host = "a \"quoted\" \\ host: #1", .date = "2025-01-01", .processor = "P", .cores = 2};
+    ty_machine m = {
+        .host = "a \"quoted\" \\ host: #1", .date = "2025-01-01", .processor = "P", .cores = 2};
     m.peak_flops = 1e11 / 3;
     m.memory = 16e9;
     m.near_bytes = 1e6;
     m.handoff = (ty_net){1e-6 / 7, 8e9 / 7};
     m.origin = TY_FITTED;
     for (int c = 0; c < TY_CLASSES; c++)
-        m.rate[c] = (ty_rate){.launch_s = 1e-6 / (c + 3), .flops = 2e11 / (c + 3), .bandwidth = 1e10 / (c + 7),
-                              .thread_from_s = 1e-6, .thread_gain = 0.9, .memory_gain = -0.1 / (c + 3),
-                              .beside = 1 + 0.1 / (c + 3), .residual = 0.01, .worst = 0.02};
+        m.rate[c] = (ty_rate){.launch_s = 1e-6 / (c + 3),
+                              .flops = 2e11 / (c + 3),
+                              .bandwidth = 1e10 / (c + 7),
+                              .thread_from_s = 1e-6,
+                              .thread_gain = 0.9,
+                              .memory_gain = -0.1 / (c + 3),
+                              .beside = 1 + 0.1 / (c + 3),
+                              .residual = 0.01,
+                              .worst = 0.02};
     ty_err e = ty_machine_save(&m, dir_file(dir, "good.yaml"));
     ck_assert_msg(e.code == TY_OK, "%s", e.msg);
     FILE *f = fopen(dir_file(dir, "good.yaml"), "r");
@@ -59,7 +66,8 @@ static int line_in_good(const char *section, const char *what)
 }
 
 /* Put `to` where `from` stands first after `section`, load that, and expect a one-line error with `line` and `words`. */
-static void spoil(const char *section, const char *from, const char *to, int line, const char *words)
+static void spoil(const char *section, const char *from, const char *to, int line,
+                  const char *words)
 {
     static char bad[2 * sizeof good];
     char where[32];
@@ -68,7 +76,8 @@ static void spoil(const char *section, const char *from, const char *to, int lin
     snprintf(bad, sizeof bad, "%.*s%s%s", (int)(at - good), good, to, at + strlen(from));
     ty_err e = load_text(bad, strlen(bad));
     ck_assert_msg(e.code == TY_EUSAGE, "%s -> %s loads", from, to);
-    ck_assert_msg(strchr(e.msg, '\n') == NULL && strstr(e.msg, "bad.yaml") && strstr(e.msg, words), "%s", e.msg);
+    ck_assert_msg(strchr(e.msg, '\n') == NULL && strstr(e.msg, "bad.yaml") && strstr(e.msg, words),
+                  "%s", e.msg);
     snprintf(where, sizeof where, "bad.yaml:%d:", line);
     ck_assert_msg(line == 0 || strstr(e.msg, where), "expected line %d: %s", line, e.msg);
 }
@@ -81,7 +90,8 @@ START_TEST(what_is_saved_is_loaded_digit_for_digit)
     ck_assert_int_eq(ty_machine_load(&b, dir_file(dir, "again.yaml")).code, TY_OK);
     ck_assert_mem_eq(&a, &b, sizeof a);
     ck_assert_str_eq(a.host, "a \"quoted\" \\ host: #1");
-    ck_assert(a.peak_flops == 1e11 / 3 && a.handoff.beta == 8e9 / 7 && a.rate[2].memory_gain == -0.1 / 5);
+    ck_assert(a.peak_flops == 1e11 / 3 && a.handoff.beta == 8e9 / 7 &&
+              a.rate[2].memory_gain == -0.1 / 5);
     ck_assert_int_eq(a.origin, TY_FITTED);
 }
 END_TEST
@@ -107,16 +117,23 @@ END_TEST
 
 START_TEST(numbers_that_make_no_sense_are_refused_with_their_line)
 {
-    spoil("memory:", "memory: 16000000000", "memory: 0", line_in_good("memory:", "memory"), "memory is 0");
-    spoil("memory:", "memory: 16000000000", "memory: nan", line_in_good("memory:", "memory"), "memory");
-    spoil("memory:", "memory: 16000000000", "memory: inf", line_in_good("memory:", "memory"), "memory");
-    spoil("peak_flops", "peak_flops: ", "peak_flops: -", line_in_good("peak_flops", "peak_flops"), "peak_flops");
+    spoil("memory:", "memory: 16000000000", "memory: 0", line_in_good("memory:", "memory"),
+          "memory is 0");
+    spoil("memory:", "memory: 16000000000", "memory: nan", line_in_good("memory:", "memory"),
+          "memory");
+    spoil("memory:", "memory: 16000000000", "memory: inf", line_in_good("memory:", "memory"),
+          "memory");
+    spoil("peak_flops", "peak_flops: ", "peak_flops: -", line_in_good("peak_flops", "peak_flops"),
+          "peak_flops");
     spoil("cores:", "cores: 2", "cores: 0", line_in_good("cores:", "cores"), "cores is 0");
     spoil("handoff", "beta: ", "beta: -", line_in_good("handoff", "beta"), "handoff.beta");
     spoil("  update:", "flops: ", "flops: -", line_in_good("  update:", "flops"), "update.flops");
-    spoil("  gemm_tn:", "launch_s: ", "launch_s: -", line_in_good("  gemm_tn:", "launch_s"), "gemm_tn.launch_s");
-    spoil("  augment:", "beside: 1", "beside: 0", line_in_good("  augment:", "beside"), "augment.beside");
-    spoil("  stream:", "thread_gain: 0", "thread_gain: -9", line_in_good("  stream:", "thread_gain"), "stream.thread_gain");
+    spoil("  gemm_tn:", "launch_s: ", "launch_s: -", line_in_good("  gemm_tn:", "launch_s"),
+          "gemm_tn.launch_s");
+    spoil("  augment:", "beside: 1", "beside: 0", line_in_good("  augment:", "beside"),
+          "augment.beside");
+    spoil("  stream:", "thread_gain: 0", "thread_gain: -9",
+          line_in_good("  stream:", "thread_gain"), "stream.thread_gain");
 }
 END_TEST
 
@@ -127,15 +144,18 @@ START_TEST(a_class_that_costs_nothing_is_refused)
     m.rate[TY_CLASS_SOFTMAX].flops = m.rate[TY_CLASS_SOFTMAX].bandwidth = 0;
     ck_assert_int_eq(ty_machine_save(&m, dir_file(dir, "free.yaml")).code, TY_OK);
     ty_err e = ty_machine_load(&m, dir_file(dir, "free.yaml"));
-    ck_assert_msg(e.code == TY_EUSAGE && strstr(e.msg, "softmax needs flops or bandwidth"), "%s", e.msg);
+    ck_assert_msg(e.code == TY_EUSAGE && strstr(e.msg, "softmax needs flops or bandwidth"), "%s",
+                  e.msg);
 }
 END_TEST
 
 START_TEST(keys_that_are_missing_unknown_or_twice_are_named)
 {
     spoil("cores:", "cores: 2\n", "", 0, "cores");
-    spoil("  softmax:", "    launch_s: ", "    lunch_s: ", line_in_good("  softmax:", "launch_s"), "lunch_s");
-    spoil("  gemm_nt:", "  gemm_nt:", "  gemm_xx:", line_in_good("  gemm_nt:", "gemm_nt"), "gemm_xx");
+    spoil("  softmax:", "    launch_s: ", "    lunch_s: ", line_in_good("  softmax:", "launch_s"),
+          "lunch_s");
+    spoil("  gemm_nt:", "  gemm_nt:", "  gemm_xx:", line_in_good("  gemm_nt:", "gemm_nt"),
+          "gemm_xx");
     spoil("cores:", "cores: 2\n", "cores: 2\ncores: 2\n", 0, "cores");
 }
 END_TEST
@@ -143,16 +163,21 @@ END_TEST
 START_TEST(values_of_the_wrong_kind_are_named_with_their_line)
 {
     spoil("cores:", "cores: 2", "cores: two", line_in_good("cores:", "cores"), "two");
-    spoil("memory:", "memory: 16000000000", "memory: much", line_in_good("memory:", "memory"), "much");
-    spoil("origin:", "origin: fitted", "origin: guessed", line_in_good("origin:", "origin"), "guessed");
-    spoil("handoff:", "handoff:\n", "handoff: 3\nx:\n", line_in_good("handoff:", "handoff"), "handoff");
-    spoil("date:", "2025-01-01", "a date that is far too long for its place", line_in_good("date:", "date"), "length");
+    spoil("memory:", "memory: 16000000000", "memory: much", line_in_good("memory:", "memory"),
+          "much");
+    spoil("origin:", "origin: fitted", "origin: guessed", line_in_good("origin:", "origin"),
+          "guessed");
+    spoil("handoff:", "handoff:\n", "handoff: 3\nx:\n", line_in_good("handoff:", "handoff"),
+          "handoff");
+    spoil("date:", "2025-01-01", "a date that is far too long for its place",
+          line_in_good("date:", "date"), "length");
 }
 END_TEST
 
 START_TEST(another_version_asks_for_a_new_calibration)
 {
-    spoil("version:", "version: 1", "version: 2", line_in_good("version:", "version"), "calibrate again");
+    spoil("version:", "version: 1", "version: 2", line_in_good("version:", "version"),
+          "calibrate again");
 }
 END_TEST
 
@@ -168,8 +193,10 @@ START_TEST(files_that_are_no_yaml_at_all_are_refused)
     static const struct {
         const char *text;
         size_t n;
-    } file[] = {{"", 0}, {"\n\n", 2}, {"# only\n", 7}, {"\177ELF\001\0\0\0\377\376", 10}, {"\0\0\0\0", 4}, {"- 1\n- 2\n", 8},
-                {"hello", 5}, {"{", 1}, {"&a [*a]", 7}, {"---\n---\n", 8}};
+    } file[] = {
+        {"", 0},         {"\n\n", 2},       {"# only\n", 7}, {"\177ELF\001\0\0\0\377\376", 10},
+        {"\0\0\0\0", 4}, {"- 1\n- 2\n", 8}, {"hello", 5},    {"{", 1},
+        {"&a [*a]", 7},  {"---\n---\n", 8}};
     for (size_t i = 0; i < sizeof file / sizeof *file; i++) {
         ty_err e = load_text(file[i].text, file[i].n);
         ck_assert_msg(e.code == TY_EUSAGE && strstr(e.msg, "bad.yaml:"), "file %zu: %s", i, e.msg);
