@@ -149,8 +149,8 @@ static void print_verdict(FILE *f, const ty_setup *s, const ty_result *r)
         fprintf(f, "%-14s VALID, but it does not fit: %s a worker, a host has %s\n", "result",
                 show(size, r->row.peak_bytes, "B"), show(memory, s->machine.memory, "B"));
     else if (isfinite(r->difference))
-        fprintf(f, "%-14s VALID  (parameters after 2 steps against serial's: max. relative difference %.1e, bound 1e-04)\n",
-                "result", r->difference);
+        fprintf(f, "%-14s VALID  (parameters after 2 steps against serial's: max. relative difference %.1e, bound %.0e)\n",
+                "result", r->difference, TY_VALID_DIFFERENCE);
     else
         fprintf(f, "%-14s VALID as far as it goes: no numbers to check (%s)\n", "result",
                 r->loss ? "fewer than 2 steps" : "a ghost run; --real computes them");

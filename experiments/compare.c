@@ -76,20 +76,34 @@ static double serial_step_s(const ty_case *cases, int n, int threads, int measur
     return NAN;
 }
 
-void ty_cases_compare(ty_case *cases, int n)
+static void remark(ty_row *row, const char *text)
+{
+    size_t used = strlen(row->message);
+    snprintf(row->message + used, sizeof row->message - used, "%s%s", used ? "; " : "", text);
+}
+
+static void compare_row(ty_row *row, double serial_s, int cores)
+{
+    int here = strcmp(row->fabric, "sim") != 0 || !strcmp(row->platform, "multicore");
+    char text[96];
+    if (here && row->workers * row->threads > cores) {
+        snprintf(text, sizeof text, "no speedup: %d threads share %d cores", row->workers * row->threads, cores);
+        remark(row, text);
+    } else if (!(serial_s > 0)) {
+        snprintf(text, sizeof text, "no speedup: serial with %d threads was not run", row->threads);
+        remark(row, text);
+    } else {
+        ty_row_compare(row, serial_s);
+    }
+}
+
+void ty_cases_compare(ty_case *cases, int n, int cores)
 {
     for (int i = 0; i < n; i++)
         for (int measured = 0; measured < 2; measured++) {
             ty_row *row = measured ? &cases[i].measured.row : &cases[i].simulated.row;
-            double base = serial_step_s(cases, n, row->threads, measured);
-            if (!row->strategy[0])
-                continue;
-            ty_row_compare(row, base);
-            if (!(base > 0)) {
-                size_t used = strlen(row->message);
-                snprintf(row->message + used, sizeof row->message - used,
-                         "%sno speedup: serial with %d threads was not run", used ? "; " : "", row->threads);
-            }
+            if (row->strategy[0])
+                compare_row(row, serial_step_s(cases, n, row->threads, measured), cores);
         }
 }
 
@@ -303,7 +317,7 @@ ty_err ty_compare(const ty_compare_options *o)
         if (cases[i].refused.code == TY_EMISSING)
             break;
     }
-    ty_cases_compare(cases, n);
+    ty_cases_compare(cases, n, o->base.machine->cores);
     ty_err e = verdict(cases, n);
     if (o->out->dir[0] || !ty_inside_mpi()) {
         ty_cases_print(o->text, cases, n, o->base.machine);

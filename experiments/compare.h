@@ -56,8 +56,8 @@ void ty_case_run(ty_case *c, const ty_point *base);
 void ty_case_free(ty_case *c);
 /* The row that speaks for a case: measured, else simulated; NULL when refused. */
 const ty_row *ty_case_row(const ty_case *c);
-/* Speedup of every case against the serial one with the same threads. */
-void ty_cases_compare(ty_case *cases, int n);
+/* Speedup of every case against the serial one with the same threads; none where threads outnumber this machine's cores. */
+void ty_cases_compare(ty_case *cases, int n, int cores);
 /* The four numbers of every case, with provenance and the residual named. */
 void ty_cases_print(FILE *f, const ty_case *cases, int n, const ty_machine *m);
 /* Median over cases of |simulated - measured| / measured; NAN when there is none. */

@@ -157,7 +157,7 @@ static void simulate_site(const ty_demo_options *o, const ty_point *base, ty_sit
             draw(&task, (double)(s * MACHINES + (int)i + 1) / (STRATEGIES * MACHINES + 1), 0);
         }
     erase(&task);
-    ty_cases_compare(site->cases, site->n);
+    ty_cases_compare(site->cases, site->n, o->machine->cores);
 }
 
 static const ty_case *find_case(const ty_site *site, const char *strategy, int workers)
@@ -336,7 +336,7 @@ static ty_err demo_local(const ty_demo_options *o, const ty_problem *q, ty_case 
             q->workload->name, q->data.train.n, base.epochs, q->data.test.n);
     train_locally(o, &base, cases, n);
     train_plain(o, &base);
-    ty_cases_compare(cases, n);
+    ty_cases_compare(cases, n, o->machine->cores);
     fprintf(o->text, "\nThe four numbers, ");
     ty_cases_print(o->text, cases, n, o->machine);
     fprintf(o->text, "simulated against measured: median error %.1f %%\n", 100 * ty_cases_median_error(cases, n));

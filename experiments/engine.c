@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 enum { MAX_STEPS = 10000000, MAX_EVENTS = 200000 };
-static const double TOLERANCE = 1e-4; /* relative difference to serial after two steps, fp32 sums in other orders */
 
 /* Everything that is decided before a rank starts. */
 typedef struct setup {
@@ -292,10 +291,10 @@ static void judge(ty_row *row, const setup *s, double difference)
     char text[160];
     if (s->job.ghost) {
         remark(row, "ghost run: no loss or accuracy");
-    } else if (!(difference <= TOLERANCE)) {
+    } else if (!(difference <= TY_VALID_DIFFERENCE)) {
         row->ok = 0;
         snprintf(text, sizeof text, "wrong result: parameters differ from serial's by %.2g after %d steps (bound %.0e)",
-                 difference, TY_CHECK_STEPS, TOLERANCE);
+                 difference, TY_CHECK_STEPS, TY_VALID_DIFFERENCE);
         remark(row, text);
     }
     if (s->point->machine && row->peak_bytes * s->plan.costing.busy > s->point->machine->memory) {

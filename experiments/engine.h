@@ -39,6 +39,10 @@ typedef struct ty_point {
  * row.message says why. ty_result_free(out) in both cases. */
 ty_err ty_point_run(const ty_point *p, ty_result *out);
 
+/* A result is valid when no parameter differs by more than this from serial's after two steps, relative to the largest:
+ * fp32 sums in other orders. */
+#define TY_VALID_DIFFERENCE 1e-4
+
 /* The default machine: the file given, else this user's calibration, else a quick calibration made now (10 s, said on
  * stderr) and kept. */
 ty_err ty_machine_default(ty_machine *m, const char *path);
