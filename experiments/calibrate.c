@@ -15,9 +15,10 @@
 #include <unistd.h>
 
 enum {
-    MOST_ROUNDS = 400,
+    MOST_ROUNDS = 200,
     LEAST_ROUNDS = 4,
-    TIMED = 2,
+    WARM = 3, /* steps after which the caches hold what they hold in a long run: measured */
+    TIMED = 4,
     MOST_SAMPLES = TIMED * MOST_ROUNDS,
     PING_SIZES = 8,
     POINTS = TY_CASES * TY_CALLS
@@ -59,18 +60,15 @@ static void record(session *s, const ty_bench *b, int c, ty_calibration_way way,
     }
 }
 
-/* The step before the timed ones brings their operands to where a training run has them. */
+/* The steps before the timed ones bring their operands to where a training run has them. */
 static void pass(session *s, ty_bench *b, ty_calibration_way way, int round)
 {
-    for (int c = 0; c < 3; c++) /* whatever ran before has left its data in the caches */
-        ty_bench_step(b, c);
-    for (int c = 0; c < TY_CASES; c++) {
-        ty_bench_step(b, c);
-        for (int i = 0; i < TIMED; i++) {
+    for (int c = 0; c < TY_CASES; c++)
+        for (int i = -WARM; i < TIMED; i++) {
             ty_bench_step(b, c);
-            record(s, b, c, way, TIMED * round + i);
+            if (i >= 0)
+                record(s, b, c, way, TIMED * round + i);
         }
-    }
 }
 
 /* A neighbour takes the same steps over and over while rank 0 is being timed. */
@@ -84,8 +82,8 @@ static void *neighbour(void *arg)
         pthread_barrier_wait(&s->gate);
         if (s->end)
             break;
-        for (int c = 0; !s->stop; c = (c + 1) % TY_CASES)
-            ty_bench_step(&b, c);
+        for (int i = 0; !s->stop; i++) /* as long at a case as rank 0 */
+            ty_bench_step(&b, i / (WARM + TIMED) % TY_CASES);
         pthread_barrier_wait(&s->gate);
     }
     ty_bench_fini(&b);

@@ -27,6 +27,7 @@ struct ty_lane {
     pthread_cond_t wake;
     int            finished;
     ty_lane       *joiner; /* blocked until this lane is finished */
+    ty_lane       *next;   /* of the forked lanes that run */
 };
 
 typedef struct request {
@@ -58,6 +59,7 @@ struct yard {
     int             live, blocked, dead;
     mailbox        *box;   /* [ranks] */
     ty_lane        *lanes; /* [ranks] */
+    ty_lane        *forked;
     message        *spare; /* buffers to use again */
     double          start;
     char            why[200];
@@ -92,9 +94,13 @@ static void whereami(char *buf, unsigned long size)
 static void declare_dead(yard *y)
 {
     ty_rank *ranks[64];
-    int n = y->job->ranks < 64 ? y->job->ranks : 64;
-    for (int i = 0; i < n; i++)
-        ranks[i] = &y->lanes[i].rank;
+    int n = 0;
+    for (int i = 0; i < y->job->ranks && n < 64; i++)
+        if (y->lanes[i].rank.waiting.what != TY_IN_JOIN) /* its lane says more */
+            ranks[n++] = &y->lanes[i].rank;
+    for (ty_lane *l = y->forked; l && n < 64; l = l->next)
+        if (l->rank.waiting.what != TY_IN_JOIN)
+            ranks[n++] = &l->rank;
     ty_rank_describe_waits(y->why, sizeof y->why, ranks, n);
     y->dead = 1;
     for (int i = 0; i < y->job->ranks; i++)
@@ -296,6 +302,11 @@ static void *lane_thread(void *arg)
     l->rank.waiting.what = TY_DONE;
     l->finished = 1;
     y->live--;
+    for (ty_lane **p = &y->forked; *p; p = &(*p)->next)
+        if (*p == l) {
+            *p = l->next;
+            break;
+        }
     if (l->joiner)
         wake(y, l->joiner);
     check_alive(y);
@@ -317,6 +328,8 @@ static ty_lane *threads_fork(ty_rank *r, ty_main fn, void *arg)
     lane_init(l, y, fn, arg);
     pthread_mutex_lock(&y->lock);
     y->live++;
+    l->next = y->forked;
+    y->forked = l;
     pthread_mutex_unlock(&y->lock);
     lane_start(l);
     return l;

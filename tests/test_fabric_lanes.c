@@ -7,8 +7,6 @@
 #include "fabric/stream.h"
 #include "tests/on_fabric.h"
 
-#include <math.h>
-
 enum { A = 3, B = 4 };
 
 /* ---- lanes ----------------------------------------------------------------------------------- */
@@ -52,6 +50,29 @@ START_TEST(a_lane_talks_beside_its_rank_and_is_counted)
 {
     if (ranks_or(4) > 1)
         run(NULL, fork_beside, NULL);
+}
+END_TEST
+
+static void deaf_lane(ty_rank *l, void *arg)
+{
+    char c;
+    (void)arg;
+    ty_recv(l, 1, B, &c, sizeof c);
+}
+
+static void join_deaf(ty_rank *r, void *arg)
+{
+    if (r->id == 0)
+        ty_join(r, ty_fork(r, deaf_lane, arg));
+}
+
+START_TEST(a_deadlock_of_a_lane_says_what_the_lane_waits_for)
+{
+    if (on("mpi"))
+        return;
+    ty_err e = run_job(NULL, 2, join_deaf, NULL);
+    ck_assert_int_eq(e.code, TY_EWRONG);
+    ck_assert_msg(strstr(e.msg, "rank 0 waits for 1 B from rank 1 (channel 4)"), "said: %s", e.msg);
 }
 END_TEST
 
@@ -218,6 +239,7 @@ int main(void)
     Suite *s = suite_create("fabric_lanes");
     TCase *t = tcase_create(fabric_name());
     tcase_add_test(t, a_lane_talks_beside_its_rank_and_is_counted);
+    tcase_add_test(t, a_deadlock_of_a_lane_says_what_the_lane_waits_for);
     tcase_add_test(t, lanes_come_and_go);
     tcase_add_test(t, a_stream_runs_in_order_and_two_run_apart);
     tcase_add_test(t, waiting_for_a_late_sender_is_waiting_and_the_times_add_up);
