@@ -140,6 +140,7 @@ void ty_kernel_augment(float *out, const uint8_t *const *image, const float (*mo
  * of 3. Reads a byte and writes a float. */
 ty_work ty_work_augment(size_t B, size_t h, size_t w, int moved)
 {
-    const size_t n = B * h * w;
-    return (ty_work){TY_CLASS_AUGMENT, n, 1, 1, (moved ? 25 : 2) * (double)n, 5 * (double)n};
+    const size_t n = B * h * w; /* a plain decode streams */
+    return (ty_work){moved ? TY_CLASS_AUGMENT : TY_CLASS_STREAM, n, 1, 1, (moved ? 25 : 2) * (double)n,
+                     5 * (double)n};
 }

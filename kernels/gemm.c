@@ -203,6 +203,10 @@ static grid best_grid(const ty_product *p, size_t threads)
     grid best = {p, 1, threads};
     double cost = grid_cost(p, 1, threads);
 
+    /* Each thread its own columns where they suffice: no two caches then hold the same weights, which the optimizer
+     * writes next. */
+    if (pieces(p->N, TY_PANEL) >= 2 * threads)
+        return best;
     for (size_t high = 2; high <= threads; high++)
         if (threads % high == 0 && grid_cost(p, high, threads / high) < cost) {
             best.high = high;

@@ -81,7 +81,7 @@ ty_work ty_work_fill(size_t n);
  *   move   [B][3] angle [rad], dx, dy [pixels]; NULL: no movement (plain decode) */
 void ty_kernel_augment(float *out, const uint8_t *const *image, const float (*move)[3], size_t B,
                        size_t h, size_t w, float mean, float std);
-ty_work ty_work_augment(size_t B, size_t h, size_t w, int moved); /* m = pixels */
+ty_work ty_work_augment(size_t B, size_t h, size_t w, int moved); /* m = pixels; TY_CLASS_STREAM unless moved */
 
 /* ---- the ruler -------------------------------------------------------------------------------------------- */
 /* Peak rate of fused multiply-add on registers, all threads of the team: runs for about `seconds`,
