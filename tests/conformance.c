@@ -86,7 +86,10 @@ static ty_err prepare(outcome *o)
                          .micro_batches = t->micro_batches, .batch = t->batch, .steps = t->steps, .seed = 1, .augment = 1,
                          .optimizer = t->optimizer, .rate = t->optimizer == TY_ADAMW ? 0.001 : 0.05, .momentum = 0.9,
                          .collective = t->collective, .costing = costing(t, sim)};
-    TY_TRY(ty_plan_make(&now.plan, &p));
+    ty_err e = ty_plan_make(&now.plan, &p);
+    if (e.code && sim)
+        ty_platform_close(&now.platform);
+    TY_TRY(e);
     o->workers = t->workers;
     o->steps = t->steps;
     o->ghost = t->ghost;

@@ -21,7 +21,7 @@ START_TEST(every_wrong_strategy_is_rejected_by_the_laws_that_it_breaks)
 {
     const wrong *w = &wrongs[_i];
     const char *expected = on("sim") ? w->rejected_on_sim : on("mpi") ? w->rejected_on_mpi : w->rejected_on_threads;
-    if (ranks_or(3) < 3) /* with fewer ranks some mistakes make no difference */
+    if (ranks_or(3) < 3 || !expected) /* with fewer ranks some mistakes make no difference */
         return;
     verdicts v = apply_laws(of(w->strategy));
     if (getenv("OMPI_COMM_WORLD_RANK") && atoi(getenv("OMPI_COMM_WORLD_RANK")) > 0)

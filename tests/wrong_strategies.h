@@ -9,7 +9,8 @@
 
 typedef struct wrong {
     const ty_strategy *strategy;
-    const char *rejected_on_threads, *rejected_on_sim, *rejected_on_mpi; /* the laws, as rejecting() lists them */
+    /* The laws, as rejecting() lists them; NULL: chance decides. */
+    const char *rejected_on_threads, *rejected_on_sim, *rejected_on_mpi;
 } wrong;
 
 extern const wrong  wrongs[];
