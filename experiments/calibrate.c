@@ -338,7 +338,7 @@ ty_err ty_calibrate(const ty_calibrate_options *o, ty_machine *m, ty_calibration
     s->m = &found;
     s->sample = ty_zalloc(POINTS, sizeof *s->sample);
     ty_err e = run(s, report, ty_bench_now());
-    if (e.code == TY_OK)
+    if (report->fitted)
         *m = found;
     free(s->sample);
     free(s);

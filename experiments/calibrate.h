@@ -35,6 +35,7 @@ typedef struct ty_calibration_report {
     double disturbed[TY_WAYS]; /* median over all points */
     double all_peak;           /* FMA peak of all cores together [flop/s] */
     double handoff;            /* median relative error of the hand-off's alpha and beta */
+    int fitted;                /* m holds a fit, also when the machine was too noisy to trust it */
     double step_median[TY_WAYS], step_worst[TY_WAYS]; /* relative errors of whole steps */
     struct {
         int points;
@@ -51,7 +52,8 @@ typedef struct ty_calibrate_options {
 } ty_calibrate_options;
 
 /* Measure and fit, in this process, which enters parallel regions and must not fork afterwards.
- * Error: TY_EWRONG when the machine is too noisy to fit (says the share of disturbed steps, the limit and what to do). */
+ * Error: TY_EWRONG when the machine is too noisy to trust the fit (says the share of disturbed steps, the limit and what to do);
+ * *m holds it all the same when report->fitted. */
 ty_err ty_calibrate(const ty_calibrate_options *o, ty_machine *m, ty_calibration_report *report);
 
 /* The same in a child process, for callers that go on to fork: progress lines go where stderr goes. */

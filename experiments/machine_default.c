@@ -30,11 +30,9 @@ ty_err ty_calibrate_in_child(const ty_calibrate_options *options, ty_machine *m,
     ty_err e = ty_child_run(calibrate_here, o, &copy, NULL, NULL, NULL);
     if (!e.code)
         e = o->error;
-    if (!e.code) {
-        *m = o->machine;
-        if (report)
-            *report = o->report;
-    }
+    *m = o->machine;
+    if (report)
+        *report = o->report;
     ty_child_unshare(o, sizeof *o);
     return e;
 }
@@ -52,9 +50,13 @@ ty_err ty_machine_default(ty_machine *m, const char *path)
         fprintf(stderr, "trainyard: %s: calibrating again\n", e.code ? e.msg : "the calibration is of another machine");
     }
     fprintf(stderr, "trainyard: no calibration of this machine yet: a quick one, 10 s (kept in %s)\n", cache);
-    TY_TRY(ty_calibrate_in_child(&(ty_calibrate_options){.seconds = 10, .quiet = 1}, m, NULL));
-    ty_err e = ty_machine_save(m, cache);
+    ty_calibration_report report = {0};
+    ty_err e = ty_calibrate_in_child(&(ty_calibrate_options){.seconds = 10, .quiet = 1}, m, &report);
+    if (e.code && !report.fitted)
+        return e;
+    if (!e.code) /* a fit that noise spoilt serves this command and is not kept */
+        e = ty_machine_save(m, cache);
     if (e.code)
-        fprintf(stderr, "trainyard: the calibration is not kept: %s\n", e.msg);
+        fprintf(stderr, "trainyard: the calibration is not kept, and predictions from it are rough: %s\n", e.msg);
     return ty_ok();
 }
