@@ -33,8 +33,8 @@ void ty_panic(const char *file, int line, const char *fmt, ...)
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
     const char *base = strrchr(file, '/');
-    fprintf(stderr, "trainyard: %s%s%s:%d: %s\n", who, *who ? " " : "", base ? base + 1 : file, line,
-            what);
+    fprintf(stderr, "trainyard: %s%s%s:%d: %s\n", who, *who ? " " : "", base ? base + 1 : file,
+            line, what);
     fflush(stderr);
     abort();
 }

@@ -109,8 +109,8 @@ ty_err ty_make_dir(const char *path)
         if ((path[i] == '/' && i) || !path[i]) {
             part[i] = 0;
             if (mkdir(part, 0777) && errno != EEXIST)
-                return ty_error(TY_EUSAGE, "cannot create %s: %s; choose another place with --out", part,
-                                strerror(errno));
+                return ty_error(TY_EUSAGE, "cannot create %s: %s; choose another place with --out",
+                                part, strerror(errno));
             part[i] = path[i];
         }
         if (!path[i])

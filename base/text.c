@@ -98,7 +98,8 @@ ty_err ty_parse_count(const char *what, const char *text, long lo, long hi, long
 }
 
 /* One piece between commas: a number, a..b, or a..b*k. */
-static ty_err parse_range(const char *what, char *piece, long lo, long hi, long *list, size_t max, size_t *n)
+static ty_err parse_range(const char *what, char *piece, long lo, long hi, long *list, size_t max,
+                          size_t *n)
 {
     char *dots = strstr(piece, ".."), *star = dots ? strchr(dots, '*') : NULL;
     long a, b, k = 0;

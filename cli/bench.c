@@ -39,8 +39,8 @@ static void write_csv(FILE *f, const ty_bench_line *l, int threads)
     if (l->wrong)
         fprintf(f, ",,,,,\n");
     else
-        fprintf(f, "%.9g,%.9g,%.9g,%s,%.9g,%.9g\n", l->rate, l->low, l->high, l->flops ? "flop/s" : "B/s", l->peak,
-                l->peer);
+        fprintf(f, "%.9g,%.9g,%.9g,%s,%.9g,%.9g\n", l->rate, l->low, l->high,
+                l->flops ? "flop/s" : "B/s", l->peak, l->peer);
 }
 
 static ty_err bench(const ty_options *o)
@@ -55,11 +55,16 @@ static ty_err bench(const ty_options *o)
     if (o->csv)
         TY_TRY(ty_file_open(&csv, o->csv));
     if (csv.f)
-        fprintf(csv.f, "kernel,m,n,k,threads,wrong,rate,rate_p10,rate_p90,unit,peak_flops,openblas\n");
+        fprintf(csv.f,
+                "kernel,m,n,k,threads,wrong,rate,rate_p10,rate_p90,unit,peak_flops,openblas\n");
     ty_kernel_set_threads(threads);
-    fprintf(f, "%d thread%s, %d rounds; median (p10..p90); peak: fused multiply-add on registers, measured beside\n"
-               "%s\n\n", threads, threads == 1 ? "" : "s", rounds, ty_bench_peer(threads));
-    fprintf(f, "%-9s %6s  %6s  %6s %8s %9s %34s %6s\n", "kernel", "M", "N", "K", "#wrong", "rate", "OpenBLAS", "ratio");
+    fprintf(f,
+            "%d thread%s, %d rounds; median (p10..p90); peak: fused multiply-add on registers, "
+            "measured beside\n"
+            "%s\n\n",
+            threads, threads == 1 ? "" : "s", rounds, ty_bench_peer(threads));
+    fprintf(f, "%-9s %6s  %6s  %6s %8s %9s %34s %6s\n", "kernel", "M", "N", "K", "#wrong", "rate",
+            "OpenBLAS", "ratio");
     for (int i = 0; ty_bench_kernel(i, rounds, threads, o->quick, &line); i++) {
         print_shape(f, &line);
         fflush(f);
@@ -69,7 +74,8 @@ static ty_err bench(const ty_options *o)
     }
     if (csv.f)
         TY_TRY(ty_file_commit(&csv));
-    return wrong ? ty_error(TY_EWRONG, "%zu elements differ from the naive reference", wrong) : ty_ok();
+    return wrong ? ty_error(TY_EWRONG, "%zu elements differ from the naive reference", wrong)
+                 : ty_ok();
 }
 
 int ty_main_bench(const ty_options *o)

@@ -23,7 +23,7 @@ static const double SAMPLE_S = 2e-3; /* a sample lasts about so long */
 typedef struct spec {
     const char *name;
     enum { PRODUCT, ADD, COPY, SCALE, RELU, SGD } kind;
-    int    trans_a, trans_b, accumulate;
+    int trans_a, trans_b, accumulate;
     size_t M, N, K;
 } spec;
 
@@ -44,14 +44,14 @@ static const spec list[] = { /* the quick ones first: the layers of mnist-mlp, a
 /* clang-format on */
 enum { QUICK = 10 };
 
-/* ---- OpenBLAS, when it is installed ------------------------------------------------------------------------ */
+/* ---- OpenBLAS, when it is installed ---------------------------------------------------------- */
 
-typedef void sgemm(int order, int trans_a, int trans_b, int M, int N, int K, float alpha, const float *a, int lda,
-                   const float *b, int ldb, float beta, float *c, int ldc);
+typedef void sgemm(int order, int trans_a, int trans_b, int M, int N, int K, float alpha,
+                   const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc);
 static struct {
-    int    tried;
+    int tried;
     sgemm *multiply;
-    char   text[200];
+    char text[200];
 } peer;
 
 static void *symbol(void *library, const char *name)
@@ -71,12 +71,13 @@ const char *ty_bench_peer(int threads)
     *(void **)&set_threads = symbol(library, "openblas_set_num_threads");
     if (set_threads)
         set_threads(threads);
-    snprintf(peer.text, sizeof peer.text, "beside %s", peer.multiply ? config ? config() : "OpenBLAS"
-                                                                     : "nothing: apt-get install libopenblas0 gives a peer");
+    snprintf(peer.text, sizeof peer.text, "beside %s",
+             peer.multiply ? config ? config() : "OpenBLAS"
+                           : "nothing: apt-get install libopenblas0 gives a peer");
     return peer.text;
 }
 
-/* ---- one call of a kernel, ours or theirs --------------------------------------------------------------------- */
+/* ---- one call of a kernel, ours or theirs ---------------------------------------------------- */
 
 typedef struct operands {
     float *a, *b, *c, *d; /* c: result of ours, d: of the other */
@@ -111,11 +112,12 @@ static void theirs(const spec *s, const operands *o)
 {
     enum { ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 };
     int M = (int)s->M, N = (int)s->N, K = (int)s->K;
-    peer.multiply(ROW_MAJOR, s->trans_a ? TRANSPOSED : PLAIN, s->trans_b ? TRANSPOSED : PLAIN, M, N, K, 1, o->a,
-                  s->trans_a ? M : K, o->b, s->trans_b ? K : N, s->accumulate ? 1 : 0, o->d, N);
+    peer.multiply(ROW_MAJOR, s->trans_a ? TRANSPOSED : PLAIN, s->trans_b ? TRANSPOSED : PLAIN, M, N,
+                  K, 1, o->a, s->trans_a ? M : K, o->b, s->trans_b ? K : N, s->accumulate ? 1 : 0,
+                  o->d, N);
 }
 
-/* ---- the naive reference ----------------------------------------------------------------------------------------- */
+/* ---- the naive reference --------------------------------------------------------------------- */
 
 /* Element (i, j) of a product, in double. */
 static double naive(const spec *s, const operands *o, size_t i, size_t j, double start)
@@ -153,12 +155,14 @@ static size_t count_wrong(const spec *s, operands *o)
 {
     size_t wrong = 0, stride = s->kind == PRODUCT && s->M * s->N * s->K > (1u << 24) ? 61 : 1;
     double bound = 4e-7 * (1 + sqrt((double)s->K));
-    float *before = ty_alloc(o->nc * sizeof *before), *velocity = ty_alloc(o->nb * sizeof *velocity);
+    float *before = ty_alloc(o->nc * sizeof *before),
+          *velocity = ty_alloc(o->nb * sizeof *velocity);
     memcpy(before, o->c, o->nc * sizeof *before);
     memcpy(velocity, o->b, o->nb * sizeof *velocity);
     ours(s, o);
     for (size_t i = 0; i < o->nc; i += stride) {
-        double want = expected(s, o, i, (double)before[i], s->kind == SGD ? (double)velocity[i] : 0);
+        double want =
+            expected(s, o, i, (double)before[i], s->kind == SGD ? (double)velocity[i] : 0);
         wrong += !(fabs((double)o->c[i] - want) <= bound);
     }
     free(before);
@@ -166,9 +170,10 @@ static size_t count_wrong(const spec *s, operands *o)
     return wrong;
 }
 
-/* ---- the clock ------------------------------------------------------------------------------------------------------ */
+/* ---- the clock ------------------------------------------------------------------------------- */
 
-static double time_of(void (*call)(const spec *, const operands *), const spec *s, const operands *o, int calls)
+static double time_of(void (*call)(const spec *, const operands *), const spec *s,
+                      const operands *o, int calls)
 {
     double begin = ty_child_clock();
     for (int i = 0; i < calls; i++)
@@ -198,7 +203,8 @@ static void rate(ty_bench_line *l, double *seconds, int n, double amount)
 }
 
 /* Samples in turns of a few; SGD's values stay finite because its gradient is small. */
-static void race(const spec *s, const operands *o, int rounds, int threads, double *mine, double *his)
+static void race(const spec *s, const operands *o, int rounds, int threads, double *mine,
+                 double *his)
 {
     int turn = threads > 1 ? 8 : 1;
     double once = time_of(ours, s, o, 1);
@@ -218,7 +224,7 @@ static void race(const spec *s, const operands *o, int rounds, int threads, doub
     }
 }
 
-/* ---- one line ---------------------------------------------------------------------------------------------------- */
+/* ---- one line -------------------------------------------------------------------------------- */
 
 static float *numbers(size_t n)
 {
@@ -292,7 +298,8 @@ int ty_bench_kernel(int i, int rounds, int threads, int quick, ty_bench_line *li
     if (i >= (quick ? QUICK : (int)(sizeof list / sizeof *list)))
         return 0;
     const spec *s = &list[i];
-    *line = (ty_bench_line){.kernel = s->name, .M = s->M, .N = s->N, .K = s->K, .flops = s->kind == PRODUCT};
+    *line = (ty_bench_line){
+        .kernel = s->name, .M = s->M, .N = s->N, .K = s->K, .flops = s->kind == PRODUCT};
     open_operands(&o, s);
     line->wrong = count_wrong(s, &o);
     if (!line->wrong)

@@ -34,10 +34,12 @@ static ty_err find_place(const ty_options *o, char *path, size_t size)
 static ty_err measure(const ty_options *o, FILE *csv, ty_machine *m, ty_calibration_report *report)
 {
     double seconds = o->seconds > 0 ? o->seconds : o->quick ? 10 : 50;
-    FILE *progress = fdopen(dup(2), "w"); /* the child's own standard error is kept for its errors */
+    FILE *progress =
+        fdopen(dup(2), "w"); /* the child's own standard error is kept for its errors */
     ty_err e = ty_calibrate_in_child(
-        &(ty_calibrate_options){.seconds = seconds, .quiet = o->quiet || !progress, .progress = progress, .csv = csv}, m,
-        report);
+        &(ty_calibrate_options){
+            .seconds = seconds, .quiet = o->quiet || !progress, .progress = progress, .csv = csv},
+        m, report);
     if (progress)
         fclose(progress);
     return e;
@@ -50,7 +52,9 @@ static ty_err calibrate(const ty_options *o)
     ty_calibration_report report;
     ty_file csv = {0};
     if (o->out && !strcmp(o->out, "-"))
-        return ty_error(TY_EUSAGE, "--out -: the machine model goes to a file; the table goes to standard output");
+        return ty_error(
+            TY_EUSAGE,
+            "--out -: the machine model goes to a file; the table goes to standard output");
     TY_TRY(find_place(o, path, sizeof path));
     if (o->csv)
         TY_TRY(ty_file_open(&csv, o->csv));

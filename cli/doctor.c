@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 /* Which libraries are linked in is asked of the linker: their headers stay where they belong. */
-int  omp_get_max_threads(void) __attribute__((weak));
+int omp_get_max_threads(void) __attribute__((weak));
 void sg_version_get(int *major, int *minor, int *patch) __attribute__((weak));
-int  MPI_Get_library_version(char *text, int *length) __attribute__((weak));
+int MPI_Get_library_version(char *text, int *length) __attribute__((weak));
 
 typedef struct findings {
     int required; /* missing ones */
@@ -37,8 +37,8 @@ static void check_host(void)
     ty_machine m = {0};
     char text[200], size[32];
     ty_machine_name_here(&m);
-    snprintf(text, sizeof text, "%s, %d core%s, %s of memory", m.processor, m.cores, m.cores == 1 ? "" : "s",
-             ty_show(size, sizeof size, m.memory, "B"));
+    snprintf(text, sizeof text, "%s, %d core%s, %s of memory", m.processor, m.cores,
+             m.cores == 1 ? "" : "s", ty_show(size, sizeof size, m.memory, "B"));
     good("machine", text);
     snprintf(text, sizeof text, "%s %s%s",
 #ifdef __clang__
@@ -74,7 +74,8 @@ static void check_simgrid(findings *n)
     char text[64];
     const ty_fabric_ops *ops;
     if (ty_fabric_find("sim", &ops).code) {
-        bad(&n->required, "SimGrid", "no --fabric sim, no demo", "real training and closed forms work",
+        bad(&n->required, "SimGrid", "no --fabric sim, no demo",
+            "real training and closed forms work",
             "apt-get install libsimgrid-dev, and build again");
         return;
     }
@@ -90,21 +91,23 @@ static void check_mpi(findings *n)
     int length;
     const ty_fabric_ops *ops;
     if (ty_fabric_find("mpi", &ops).code) {
-        bad(&n->optional, "MPI", "no --fabric mpi", "everything on this machine and every simulation works",
+        bad(&n->optional, "MPI", "no --fabric mpi",
+            "everything on this machine and every simulation works",
             "apt-get install libopenmpi-dev openmpi-bin, and build again");
         return;
     }
     if (MPI_Get_library_version && !MPI_Get_library_version(text, &length))
         text[strcspn(text, ",\n")] = 0;
     if (!strncmp(text, "SMPI", 4)) { /* libsimgrid defines MPI_Init and the rest, too */
-        bad(&n->optional, "MPI", "calls would reach SimGrid's own MPI: it is linked before the real one",
+        bad(&n->optional, "MPI",
+            "calls would reach SimGrid's own MPI: it is linked before the real one",
             "the other fabrics work", "link the MPI library before SimGrid, and build again");
         return;
     }
     good("MPI", text);
     if (ty_output_exec(NULL, (const char *const[]){"mpirun", "--version", NULL}) == 127)
-        bad(&n->optional, "mpirun", "MPI is linked in, but nothing starts its processes", "the other fabrics work",
-            "apt-get install openmpi-bin");
+        bad(&n->optional, "mpirun", "MPI is linked in, but nothing starts its processes",
+            "the other fabrics work", "apt-get install openmpi-bin");
 }
 
 static void check_gnuplot(findings *n)
@@ -112,8 +115,8 @@ static void check_gnuplot(findings *n)
     if (ty_output_exec(NULL, (const char *const[]){"gnuplot", "--version", NULL}) == 0)
         good("gnuplot", "plots are drawn as SVG");
     else
-        bad(&n->optional, "gnuplot", "no plots are drawn", "runs complete and leave .gp and .dat to draw later",
-            "apt-get install gnuplot-nox");
+        bad(&n->optional, "gnuplot", "no plots are drawn",
+            "runs complete and leave .gp and .dat to draw later", "apt-get install gnuplot-nox");
 }
 
 static void check_data(findings *n)
@@ -122,10 +125,12 @@ static void check_data(findings *n)
     char text[120];
     ty_err e = ty_problem_open(&p, "mnist-mlp", &(ty_workload_options){0});
     if (e.code) {
-        bad(&n->required, "data", e.msg, "synthetic-mlp and --data DIR work", "restore experiments/data");
+        bad(&n->required, "data", e.msg, "synthetic-mlp and --data DIR work",
+            "restore experiments/data");
         return;
     }
-    snprintf(text, sizeof text, "%u training and %u test images of digits", p.data.train.n, p.data.test.n);
+    snprintf(text, sizeof text, "%u training and %u test images of digits", p.data.train.n,
+             p.data.test.n);
     good("data", text);
     ty_problem_close(&p);
 }
@@ -134,7 +139,8 @@ static void check_calibration(findings *n, const char *file)
 {
     char path[1024], text[1200];
     ty_machine m;
-    const char *works = "the first command that needs it makes a quick one (10 s)", *todo = "trainyard calibrate";
+    const char *works = "the first command that needs it makes a quick one (10 s)",
+               *todo = "trainyard calibrate";
     ty_err e = file ? ty_ok() : ty_machine_cache_path(path, sizeof path);
     if (file)
         snprintf(path, sizeof path, "%s", file);
@@ -157,8 +163,8 @@ static void check_place(findings *n)
     if (!access(".", W_OK))
         good("results", "./runs can be written");
     else
-        bad(&n->optional, "results", "this folder cannot be written", "--out DIR puts results elsewhere",
-            "go to a folder of your own");
+        bad(&n->optional, "results", "this folder cannot be written",
+            "--out DIR puts results elsewhere", "go to a folder of your own");
 }
 
 int ty_main_doctor(const ty_options *o)

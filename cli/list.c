@@ -36,7 +36,8 @@ static void collectives(void)
     printf("collectives (--collective chooses the all-reduce)\n");
     for (size_t i = 0; i < ty_collectives_n; i++) {
         const ty_collective *c = ty_collectives[i];
-        printf("  %-15s %-15s %s\n%33s source: %s\n", ty_operation_name[c->op], c->name, c->summary, "", c->source);
+        printf("  %-15s %-15s %s\n%33s source: %s\n", ty_operation_name[c->op], c->name, c->summary,
+               "", c->source);
     }
 }
 
@@ -73,7 +74,8 @@ static void platform_files(const char *dir)
         entry[i]->d_name[strlen(entry[i]->d_name) - 4] = 0;
         size_t n_name = strlen(entry[i]->d_name);
         int named = !strncmp(text, entry[i]->d_name, n_name) && !strncmp(text + n_name, " - ", 3);
-        if (strcmp(entry[i]->d_name, "multicore")) /* the command line's multicore is made from the calibration */
+        if (strcmp(entry[i]->d_name,
+                   "multicore")) /* the command line's multicore is made from the calibration */
             printf("  %-16s %s\n", entry[i]->d_name, named ? text + n_name + 3 : text);
         free(entry[i]);
     }
@@ -85,31 +87,38 @@ static void platforms(void)
 {
     const char *own = getenv("TRAINYARD_PLATFORMS");
     printf("platforms (--fabric sim --platform)\n");
-    printf("  %-16s %s\n", "multicore", "this machine: its cores, and the hand-off between ranks that calibrate found");
+    printf("  %-16s %s\n", "multicore",
+           "this machine: its cores, and the hand-off between ranks that calibrate found");
     platform_files(own);
     platform_files(TY_PLATFORM_DIR);
-    printf("  %-16s %s\n", "cluster:...", "generated: cluster:nodes=64,cores=8,bandwidth=10Gbps,latency=20us,speed=100Gf");
+    printf("  %-16s %s\n", "cluster:...",
+           "generated: cluster:nodes=64,cores=8,bandwidth=10Gbps,latency=20us,speed=100Gf");
     printf("  %-16s %s\n", "FILE.xml", "a SimGrid platform of your own");
 }
 
 static void fabrics(void)
 {
     static const char *const name[] = {"threads", "sim", "mpi"};
-    static const char *const what[] = {"real: POSIX threads on this machine, each with OpenMP threads",
-                                       "simulated time on SimGrid", "real: one process a rank, started by mpirun"};
+    static const char *const what[] = {
+        "real: POSIX threads on this machine, each with OpenMP threads",
+        "simulated time on SimGrid", "real: one process a rank, started by mpirun"};
     const ty_fabric_ops *ops;
     printf("fabrics (--fabric)\n");
     for (int i = 0; i < 3; i++) {
         ty_err e = ty_fabric_find(name[i], &ops);
-        printf("  %-16s %s%s%s%s\n", name[i], what[i], e.code ? " [" : "", e.code ? e.msg : "", e.code ? "]" : "");
+        printf("  %-16s %s%s%s%s\n", name[i], what[i], e.code ? " [" : "", e.code ? e.msg : "",
+               e.code ? "]" : "");
     }
 }
 
 static const struct {
     const char *name;
     void (*print)(void);
-} part[] = {{"strategies", strategies}, {"workloads", workloads}, {"collectives", collectives},
-            {"platforms", platforms},   {"fabrics", fabrics}};
+} part[] = {{"strategies", strategies},
+            {"workloads", workloads},
+            {"collectives", collectives},
+            {"platforms", platforms},
+            {"fabrics", fabrics}};
 enum { PARTS = sizeof part / sizeof *part };
 
 static ty_err unknown(const char *word)
@@ -118,8 +127,10 @@ static ty_err unknown(const char *word)
     for (int i = 0; i < PARTS; i++)
         names[i] = part[i].name;
     const char *near = ty_nearest(word, names, PARTS);
-    return ty_error(TY_EUSAGE, "cannot list '%.60s'; %s%s%suse strategies, workloads, collectives, platforms or fabrics",
-                    word, near ? "did you mean '" : "", near ? near : "", near ? "'? " : "");
+    return ty_error(
+        TY_EUSAGE,
+        "cannot list '%.60s'; %s%s%suse strategies, workloads, collectives, platforms or fabrics",
+        word, near ? "did you mean '" : "", near ? near : "", near ? "'? " : "");
 }
 
 /* Print the parts that word names, or all when it is NULL; how many. */

@@ -31,12 +31,15 @@ static int version(void)
 
 static int overview(FILE *f, int status)
 {
-    fprintf(f, "trainyard compares parallelism strategies for training: for real on threads or MPI, simulated on "
+    fprintf(f, "trainyard compares parallelism strategies for training: for real on threads or "
+               "MPI, simulated on "
                "SimGrid.\n\nusage: trainyard COMMAND [OPTION...]\n\n");
     for (size_t i = 0; i < ty_commands_n; i++)
         fprintf(f, "  %-10s %s\n", ty_commands[i].name, ty_commands[i].summary);
-    fprintf(f, "\n`trainyard COMMAND --help` shows the options of a command with their defaults and an example.\n"
-               "Exit status: 0 valid, 1 wrong result, 2 usage, 3 a component is missing, 4 does not fit.\n");
+    fprintf(f, "\n`trainyard COMMAND --help` shows the options of a command with their defaults "
+               "and an example.\n"
+               "Exit status: 0 valid, 1 wrong result, 2 usage, 3 a component is missing, 4 does "
+               "not fit.\n");
     return status;
 }
 
@@ -54,8 +57,8 @@ static int unknown(const char *word)
     for (size_t i = 0; i < ty_commands_n; i++)
         names[i] = ty_commands[i].name;
     near = ty_nearest(word, names, ty_commands_n);
-    fprintf(stderr, "trainyard: unknown command '%.60s'; %s%s%s`trainyard` alone shows them\n", word,
-            near ? "did you mean '" : "", near ? near : "", near ? "'? " : "");
+    fprintf(stderr, "trainyard: unknown command '%.60s'; %s%s%s`trainyard` alone shows them\n",
+            word, near ? "did you mean '" : "", near ? near : "", near ? "'? " : "");
     return TY_EUSAGE;
 }
 

@@ -18,7 +18,7 @@ static const ty_command *command_of_bit(int bit)
     return NULL;
 }
 
-/* ---- one value ----------------------------------------------------------------------------------------- */
+/* ---- one value ------------------------------------------------------------------------------- */
 
 static ty_err parse_real(const ty_option *t, const char *what, const char *text, double *value)
 {
@@ -33,7 +33,8 @@ static ty_err parse_real(const ty_option *t, const char *what, const char *text,
     return ty_ok();
 }
 
-static ty_err parse_choice(const ty_option *t, const char *what, const char *text, const char **value)
+static ty_err parse_choice(const ty_option *t, const char *what, const char *text,
+                           const char **value)
 {
     char all[120] = "";
     size_t n = 0, used = 0;
@@ -42,18 +43,20 @@ static ty_err parse_choice(const ty_option *t, const char *what, const char *tex
             *value = t->choices[n];
             return ty_ok();
         }
-        used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", n ? ", " : "", t->choices[n]);
+        used +=
+            (size_t)snprintf(all + used, sizeof all - used, "%s%s", n ? ", " : "", t->choices[n]);
     }
     const char *near = ty_nearest(text, t->choices, n);
-    return ty_error(TY_EUSAGE, "%s: unknown '%.60s'; %s%s%suse one of %s", what, text, near ? "did you mean '" : "",
-                    near ? near : "", near ? "'? " : "", all);
+    return ty_error(TY_EUSAGE, "%s: unknown '%.60s'; %s%s%suse one of %s", what, text,
+                    near ? "did you mean '" : "", near ? near : "", near ? "'? " : "", all);
 }
 
 static ty_err parse_widths(const ty_option *t, const char *what, const char *text, ty_options *o)
 {
     char copy[4096], *rest = copy, *piece;
     if (strchr(text, ','))
-        return ty_error(TY_EUSAGE, "%s: '%.60s' is a list; one network is written 512x256", what, text);
+        return ty_error(TY_EUSAGE, "%s: '%.60s' is a list; one network is written 512x256", what,
+                        text);
     if (strlen(text) >= sizeof copy)
         return ty_error(TY_EUSAGE, "%s: too many layers", what);
     strcpy(copy, text);
@@ -116,7 +119,7 @@ static ty_err set(const ty_option *t, const char *text, ty_options *o)
     return ty_ok();
 }
 
-/* ---- what is not in the table ---------------------------------------------------------------------------- */
+/* ---- what is not in the table ---------------------------------------------------------------- */
 
 /* An option that other commands take, or one that nobody knows. */
 static ty_err unknown(const ty_command *c, const char *word)
@@ -130,13 +133,14 @@ static ty_err unknown(const ty_command *c, const char *word)
         if (t->name && !strcmp(t->name, name))
             for (int bit = 1; bit < TY_ALL; bit *= 2)
                 if ((t->commands & bit) && command_of_bit(bit))
-                    used += (size_t)snprintf(takers + used, sizeof takers - used, "%s%s", used ? ", " : "",
-                                             command_of_bit(bit)->name);
+                    used += (size_t)snprintf(takers + used, sizeof takers - used, "%s%s",
+                                             used ? ", " : "", command_of_bit(bit)->name);
         if (t->name && (t->commands & c->bit))
             names[n++] = t->name;
     }
     if (*takers)
-        return ty_error(TY_EUSAGE, "--%s is no option of `%s`; it belongs to %s", name, c->name, takers);
+        return ty_error(TY_EUSAGE, "--%s is no option of `%s`; it belongs to %s", name, c->name,
+                        takers);
     const char *near = ty_nearest(name, names, n);
     return ty_error(TY_EUSAGE, "unknown option --%s; %s%s%s`trainyard %s --help` shows them", name,
                     near ? "did you mean --" : "", near ? near : "", near ? "? " : "", c->name);
@@ -148,7 +152,8 @@ static ty_err complain(const ty_command *c, const char *word)
     if (optopt >= FIRST)
         return ty_error(TY_EUSAGE, "--%s takes no value", ty_option_table[optopt - FIRST].name);
     if (optopt)
-        return ty_error(TY_EUSAGE, "unknown option -%c; `trainyard %s --help` shows them", optopt, c->name);
+        return ty_error(TY_EUSAGE, "unknown option -%c; `trainyard %s --help` shows them", optopt,
+                        c->name);
     int found = 0;
     const char *both[2] = {"", ""};
     size_t len = strcspn(word + 2, "=");
@@ -157,11 +162,12 @@ static ty_err complain(const ty_command *c, const char *word)
             !strncmp(word + 2, ty_option_table[i].name, len))
             both[found++] = ty_option_table[i].name;
     if (found == 2 && len)
-        return ty_error(TY_EUSAGE, "%s could be --%s or --%s; write more of it", word, both[0], both[1]);
+        return ty_error(TY_EUSAGE, "%s could be --%s or --%s; write more of it", word, both[0],
+                        both[1]);
     return unknown(c, word + 2);
 }
 
-/* ---- all of the line ------------------------------------------------------------------------------------- */
+/* ---- all of the line ------------------------------------------------------------------------- */
 
 /* The getopt tables of one command. */
 static void make_getopt(const ty_command *c, struct option *lng, char *sht)
@@ -171,7 +177,8 @@ static void make_getopt(const ty_command *c, struct option *lng, char *sht)
         const ty_option *t = &ty_option_table[i];
         if (!t->name || !(t->commands & c->bit))
             continue;
-        *lng++ = (struct option){t->name, t->arg ? required_argument : no_argument, NULL, FIRST + i};
+        *lng++ =
+            (struct option){t->name, t->arg ? required_argument : no_argument, NULL, FIRST + i};
         if (!t->letter)
             continue;
         *sht++ = t->letter;
@@ -194,19 +201,26 @@ static int index_of_letter(const ty_command *c, int letter)
 static ty_err check(const ty_command *c, const ty_options *o)
 {
     if (o->steps && o->epochs)
-        return ty_error(TY_EUSAGE, "--steps and --epochs both say how long to train; give one of them");
+        return ty_error(TY_EUSAGE,
+                        "--steps and --epochs both say how long to train; give one of them");
     if (o->ghost && o->real)
         return ty_error(TY_EUSAGE, "--ghost and --real exclude each other; give one of them");
     if (c->bit != TY_COMPARE && o->workers.n > 1)
-        return ty_error(TY_EUSAGE, "--workers: `%s` takes one number, not a list; `trainyard compare` takes lists",
-                        c->name);
+        return ty_error(
+            TY_EUSAGE,
+            "--workers: `%s` takes one number, not a list; `trainyard compare` takes lists",
+            c->name);
     if (c->bit != TY_COMPARE && o->strategies > 1)
-        return ty_error(TY_EUSAGE, "--strategy: `%s` takes one name, not a list; `trainyard compare` takes lists",
-                        c->name);
+        return ty_error(
+            TY_EUSAGE,
+            "--strategy: `%s` takes one name, not a list; `trainyard compare` takes lists",
+            c->name);
     if (o->words_n && !*c->words)
-        return ty_error(TY_EUSAGE, "'%.60s' is no option of `%s`; options begin with --", o->words[0], c->name);
+        return ty_error(TY_EUSAGE, "'%.60s' is no option of `%s`; options begin with --",
+                        o->words[0], c->name);
     if (o->csv && o->json && !strcmp(o->csv, "-") && !strcmp(o->json, "-"))
-        return ty_error(TY_EUSAGE, "--csv - and --json - both want standard output; give one of them a file");
+        return ty_error(TY_EUSAGE,
+                        "--csv - and --json - both want standard output; give one of them a file");
     return ty_ok();
 }
 
@@ -217,8 +231,8 @@ static ty_err take(const ty_command *c, int got, const char *word, ty_options *o
     int i = got >= FIRST ? got - FIRST : index_of_letter(c, got);
     if (got == ':') {
         i = optopt >= FIRST ? optopt - FIRST : index_of_letter(c, optopt);
-        return ty_error(TY_EUSAGE, "--%s needs a value: --%s %s", ty_option_table[i].name, ty_option_table[i].name,
-                        ty_option_table[i].arg);
+        return ty_error(TY_EUSAGE, "--%s needs a value: --%s %s", ty_option_table[i].name,
+                        ty_option_table[i].name, ty_option_table[i].arg);
     }
     o->given[i] = optarg ? optarg : "";
     return set(&ty_option_table[i], o->given[i], o);
@@ -229,7 +243,8 @@ ty_err ty_options_parse(const ty_command *c, int argc, char **argv, ty_options *
     struct option lng[TY_OPTIONS_MAX + 1];
     char sht[3 * TY_OPTIONS_MAX];
     *o = (ty_options){.trace_steps = -1};
-    TY_CHECK(ty_option_table_n <= TY_OPTIONS_MAX, "the option table is longer than %d", TY_OPTIONS_MAX);
+    TY_CHECK(ty_option_table_n <= TY_OPTIONS_MAX, "the option table is longer than %d",
+             TY_OPTIONS_MAX);
     make_getopt(c, lng, sht);
     opterr = 0;
     optind = 0;
@@ -252,7 +267,7 @@ void ty_options_free(ty_options *o)
     o->strategy_copy = NULL;
 }
 
-/* ---- help and what was given ------------------------------------------------------------------------------ */
+/* ---- help and what was given ----------------------------------------------------------------- */
 
 static int group_has(int heading, int bit)
 {
@@ -264,7 +279,8 @@ static int group_has(int heading, int bit)
 
 void ty_options_help(FILE *f, const ty_command *c)
 {
-    fprintf(f, "usage: trainyard %s%s%s [OPTION...]\n%s\n", c->name, *c->words ? " " : "", c->words, c->summary);
+    fprintf(f, "usage: trainyard %s%s%s [OPTION...]\n%s\n", c->name, *c->words ? " " : "", c->words,
+            c->summary);
     for (int i = 0; i < ty_option_table_n; i++) {
         const ty_option *t = &ty_option_table[i];
         char left[64];
@@ -272,8 +288,8 @@ void ty_options_help(FILE *f, const ty_command *c)
             fprintf(f, "\n%s\n", t->heading);
         if (t->heading || !(t->commands & c->bit))
             continue;
-        snprintf(left, sizeof left, "%c%c%c --%s %s", t->letter ? '-' : ' ', t->letter ? t->letter : ' ',
-                 t->letter ? ',' : ' ', t->name, t->arg ? t->arg : "");
+        snprintf(left, sizeof left, "%c%c%c --%s %s", t->letter ? '-' : ' ',
+                 t->letter ? t->letter : ' ', t->letter ? ',' : ' ', t->name, t->arg ? t->arg : "");
         fprintf(f, "  %-26s %s", left, t->help);
         if (t->usual)
             fprintf(f, " [%s]", t->usual);
@@ -302,14 +318,15 @@ static int has_word(const char *words, const char *word)
     return 0;
 }
 
-char *ty_options_line(const ty_options *o, const char *command, const char *without, const char *with, char *buf,
-                      size_t size)
+char *ty_options_line(const ty_options *o, const char *command, const char *without,
+                      const char *with, char *buf, size_t size)
 {
     const char *name, *value;
     size_t used = (size_t)snprintf(buf, size, "trainyard %s", command);
     for (int i = 0; ty_options_given(o, i, &name, &value) && used < size; i++)
         if (!has_word(without, name))
-            used += (size_t)snprintf(buf + used, size - used, " --%s%s%s", name, *value ? " " : "", value);
+            used += (size_t)snprintf(buf + used, size - used, " --%s%s%s", name, *value ? " " : "",
+                                     value);
     if (used < size && *with)
         snprintf(buf + used, size - used, " %s", with);
     return buf;

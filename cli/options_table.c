@@ -6,9 +6,9 @@
 
 #include <stddef.h>
 
-#define AT(field)  offsetof(ty_options, field)
-#define RUNS       (TY_RUN | TY_COMPARE)
-#define MOST       1000000000L
+#define AT(field) offsetof(ty_options, field)
+#define RUNS      (TY_RUN | TY_COMPARE)
+#define MOST      1000000000L
 
 static const char *const fabrics[] = {"threads", "sim", "mpi", NULL};
 static const char *const networks[] = {"textbook", "shared", "tcp", NULL};

@@ -11,13 +11,14 @@
 static void sum_up(FILE *f, const ty_platform *p)
 {
     char a[32], b[32], c[32], d[32], e[32];
-    fprintf(f, "%s: %d host%s of %d core%s at %s", p->name, p->hosts, p->hosts == 1 ? "" : "s", p->cores,
-            p->cores == 1 ? "" : "s", ty_show(a, sizeof a, p->speed, "flop/s"));
+    fprintf(f, "%s: %d host%s of %d core%s at %s", p->name, p->hosts, p->hosts == 1 ? "" : "s",
+            p->cores, p->cores == 1 ? "" : "s", ty_show(a, sizeof a, p->speed, "flop/s"));
     if (p->hosts > 1)
         fprintf(f, "; between hosts %s and %s", ty_show(b, sizeof b, p->net.alpha, "s"),
                 ty_show(c, sizeof c, p->net.beta, "B/s"));
-    fprintf(f, "; within a host %s and %s (network %s)\n", ty_show(d, sizeof d, p->local.alpha, "s"),
-            ty_show(e, sizeof e, p->local.beta, "B/s"), ty_network_name[p->network]);
+    fprintf(f, "; within a host %s and %s (network %s)\n",
+            ty_show(d, sizeof d, p->local.alpha, "s"), ty_show(e, sizeof e, p->local.beta, "B/s"),
+            ty_network_name[p->network]);
 }
 
 /* A calibration that is there, or else this host's cores: nothing is worth 10 s of measuring here. */

@@ -32,11 +32,12 @@ static const char *show(char *buf, double v, const char *unit)
     return isfinite(v) ? ty_show(buf, SHORT, v, unit) : "-";
 }
 
-/* ---- header ------------------------------------------------------------------------------------------------- */
+/* ---- header ---------------------------------------------------------------------------------- */
 
 static void print_header(FILE *f, const ty_row *r)
 {
-    fprintf(f, "%s  %s  %d worker%s", r->strategy, r->workload, r->workers, r->workers == 1 ? "" : "s");
+    fprintf(f, "%s  %s  %d worker%s", r->strategy, r->workload, r->workers,
+            r->workers == 1 ? "" : "s");
     if (r->workers > 1 && r->dp * r->tp * r->pp == r->workers) /* a task pipeline is no grid */
         fprintf(f, " (dp %d, tp %d, pp %d)", r->dp, r->tp, r->pp);
     fprintf(f, " x %d thread%s  batch %zu", r->threads, r->threads == 1 ? "" : "s", r->batch);
@@ -51,17 +52,18 @@ static void print_header(FILE *f, const ty_row *r)
     fputs("\n\n", f);
 }
 
-/* ---- four numbers --------------------------------------------------------------------------------------------- */
+/* ---- four numbers ---------------------------------------------------------------------------- */
 
-static void print_line(FILE *f, const char *name, double s, double bytes, double messages, double closed,
-                       const char *tag)
+static void print_line(FILE *f, const char *name, double s, double bytes, double messages,
+                       double closed, const char *tag)
 {
     char a[SHORT], b[SHORT], c[SHORT] = "-", d[SHORT] = "-";
     if (isfinite(messages))
         snprintf(c, sizeof c, "%.6g", messages);
     if (closed > 0)
         snprintf(d, sizeof d, "%+.1f %%", 100 * (s / closed - 1));
-    fprintf(f, "%-14s %-11s %-11s %-10s %-10s %s\n", name, show(a, s, "s"), show(b, bytes, "B"), c, d, tag);
+    fprintf(f, "%-14s %-11s %-11s %-10s %-10s %s\n", name, show(a, s, "s"), show(b, bytes, "B"), c,
+            d, tag);
 }
 
 static void print_missing(FILE *f, const char *name, const char *why)
@@ -90,19 +92,19 @@ static void print_ours(FILE *f, const ty_setup *s, const ty_result *r)
 {
     char tag[96], a[SHORT], b[SHORT];
     if (simulated(r))
-        snprintf(tag, sizeof tag, "simulated on %s rates, network %s", ty_origin_name(s->machine.origin),
-                 r->row.network);
+        snprintf(tag, sizeof tag, "simulated on %s rates, network %s",
+                 ty_origin_name(s->machine.origin), r->row.network);
     else
-        snprintf(tag, sizeof tag, "measured, median; p10 %s, p90 %s", show(a, r->row.step_p10_s, "s"),
-                 show(b, r->row.step_p90_s, "s"));
-    print_line(f, simulated(r) ? "simulated" : "measured", r->row.step_s, r->row.bytes_sent, r->row.messages,
-               r->row.closed_form_s, tag);
+        snprintf(tag, sizeof tag, "measured, median; p10 %s, p90 %s",
+                 show(a, r->row.step_p10_s, "s"), show(b, r->row.step_p90_s, "s"));
+    print_line(f, simulated(r) ? "simulated" : "measured", r->row.step_s, r->row.bytes_sent,
+               r->row.messages, r->row.closed_form_s, tag);
 }
 
 static void print_numbers(FILE *f, const ty_setup *s, const ty_result *r)
 {
-    fprintf(f, "%-14s %-11s %-11s %-10s %-10s %s\n", "", "time/step", "bytes/rank", "messages", "vs closed",
-            "where it comes from");
+    fprintf(f, "%-14s %-11s %-11s %-10s %-10s %s\n", "", "time/step", "bytes/rank", "messages",
+            "vs closed", "where it comes from");
     print_missing(f, "predicted", "none given");
     print_closed(f, s, r);
     if (!simulated(r))
@@ -110,13 +112,15 @@ static void print_numbers(FILE *f, const ty_setup *s, const ty_result *r)
     if (r->row.ok)
         print_ours(f, s, r);
     else
-        print_missing(f, simulated(r) ? "simulated" : "measured", "n/a (the result is wrong, so its time means nothing)");
+        print_missing(f, simulated(r) ? "simulated" : "measured",
+                      "n/a (the result is wrong, so its time means nothing)");
     if (simulated(r))
-        print_missing(f, "measured", "n/a (this run is simulated; --fabric threads measures on this machine)");
+        print_missing(f, "measured",
+                      "n/a (this run is simulated; --fabric threads measures on this machine)");
     print_missing(f, "speedup", "n/a (no serial run beside it; trainyard compare makes one)");
 }
 
-/* ---- verdict ----------------------------------------------------------------------------------------------------- */
+/* ---- verdict --------------------------------------------------------------------------------- */
 
 static int counters_agree(const ty_result *r)
 {
@@ -133,11 +137,13 @@ static int counters_agree(const ty_result *r)
 /* mpirun binds a process to a core, so its own mask tells nothing there; how many run on this host, it says. */
 static void print_oversubscription(FILE *f, const ty_row *r)
 {
-    int mpi = !strcmp(r->fabric, "mpi"), cores = mpi ? (int)sysconf(_SC_NPROCESSORS_ONLN) : ty_kernel_max_threads();
+    int mpi = !strcmp(r->fabric, "mpi"),
+        cores = mpi ? (int)sysconf(_SC_NPROCESSORS_ONLN) : ty_kernel_max_threads();
     const char *local = getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
     int threads = (mpi && local ? atoi(local) : r->workers) * r->threads;
     if (strcmp(r->fabric, "sim") && threads > cores)
-        fprintf(f, "%-14s %d threads share %d cores: times are of an oversubscribed machine\n", "note", threads, cores);
+        fprintf(f, "%-14s %d threads share %d cores: times are of an oversubscribed machine\n",
+                "note", threads, cores);
 }
 
 static void print_verdict(FILE *f, const ty_setup *s, const ty_result *r)
@@ -149,7 +155,9 @@ static void print_verdict(FILE *f, const ty_setup *s, const ty_result *r)
         fprintf(f, "%-14s VALID, but it does not fit: %s a worker, a host has %s\n", "result",
                 show(size, r->row.peak_bytes, "B"), show(memory, s->machine.memory, "B"));
     else if (isfinite(r->difference))
-        fprintf(f, "%-14s VALID  (parameters after 2 steps against serial's: max. relative difference %.1e, bound %.0e)\n",
+        fprintf(f,
+                "%-14s VALID  (parameters after 2 steps against serial's: max. relative difference "
+                "%.1e, bound %.0e)\n",
                 "result", r->difference, TY_VALID_DIFFERENCE);
     else
         fprintf(f, "%-14s VALID as far as it goes: no numbers to check (%s)\n", "result",
@@ -160,14 +168,16 @@ static void print_verdict(FILE *f, const ty_setup *s, const ty_result *r)
     print_oversubscription(f, &r->row);
 }
 
-/* ---- where time and memory went ------------------------------------------------------------------------------- */
+/* ---- where time and memory went -------------------------------------------------------------- */
 
 static void print_time(FILE *f, const ty_result *r)
 {
     const ty_row *row = &r->row;
     char a[SHORT];
     double percent = 100 / row->step_s;
-    fprintf(f, "%-14s compute %.1f %%, communication exposed %.1f %%, waiting %.1f %% of %s (rank %d); hidden %.1f %%\n",
+    fprintf(f,
+            "%-14s compute %.1f %%, communication exposed %.1f %%, waiting %.1f %% of %s (rank "
+            "%d); hidden %.1f %%\n",
             "time", percent * row->compute_s, percent * row->comm_exposed_s, percent * row->wait_s,
             show(a, row->step_s, "s"), r->shown, percent * row->comm_hidden_s);
 }
@@ -176,19 +186,22 @@ static void print_time(FILE *f, const ty_result *r)
 static void print_gap(FILE *f, const ty_result *r)
 {
     const ty_rank_report *p = &r->report[r->shown];
-    double gap = r->row.step_s - r->row.closed_form_s, compute = r->row.compute_s - p->closed_compute_s;
+    double gap = r->row.step_s - r->row.closed_form_s,
+           compute = r->row.compute_s - p->closed_compute_s;
     char a[SHORT], b[SHORT], c[SHORT];
     if (!(fabs(gap) >= 0.01 * r->row.closed_form_s))
         return;
-    fprintf(f, "%-14s %s off the closed form: computing %s (%s), messages and waiting %s (%s)\n", "gap",
-            show(a, gap, "s"), show(b, compute, "s"),
-            simulated(r) ? "work spread unevenly" : "rates, memory bandwidth", show(c, gap - compute, "s"),
+    fprintf(f, "%-14s %s off the closed form: computing %s (%s), messages and waiting %s (%s)\n",
+            "gap", show(a, gap, "s"), show(b, compute, "s"),
+            simulated(r) ? "work spread unevenly" : "rates, memory bandwidth",
+            show(c, gap - compute, "s"),
             simulated(r) ? "contention, imbalance" : "hand-off, imbalance");
 }
 
 static void print_memory(FILE *f, const ty_result *r)
 {
-    static const char *const name[TY_MEMORIES] = {"parameters", "gradients", "optimizer", "activations", "buffers"};
+    static const char *const name[TY_MEMORIES] = {"parameters", "gradients", "optimizer",
+                                                  "activations", "buffers"};
     const ty_ledger *most = &r->report[0].ledger;
     int at = 0;
     char a[SHORT];
@@ -197,7 +210,8 @@ static void print_memory(FILE *f, const ty_result *r)
             most = &r->report[i].ledger;
             at = i;
         }
-    fprintf(f, "%-14s %s peak (rank %d):", "memory/worker", show(a, (double)most->total_peak, "B"), at);
+    fprintf(f, "%-14s %s peak (rank %d):", "memory/worker", show(a, (double)most->total_peak, "B"),
+            at);
     for (int i = 0; i < TY_MEMORIES; i++)
         fprintf(f, "%s %s %s", i ? "," : "", name[i], show(a, (double)most->peak_bytes[i], "B"));
     fputc('\n', f);
@@ -207,9 +221,11 @@ static void print_loss(FILE *f, const ty_setup *s, const ty_result *r)
 {
     if (!r->loss || r->steps < 1)
         return;
-    fprintf(f, "%-14s %.4f at step 1, %.4f at step %ld", "loss", r->loss[0], r->loss[r->steps - 1], r->steps);
+    fprintf(f, "%-14s %.4f at step 1, %.4f at step %ld", "loss", r->loss[0], r->loss[r->steps - 1],
+            r->steps);
     if (isfinite(r->row.accuracy))
-        fprintf(f, "; accuracy %.2f %% of %u test samples", 100 * r->row.accuracy, s->problem.data.test.n);
+        fprintf(f, "; accuracy %.2f %% of %u test samples", 100 * r->row.accuracy,
+                s->problem.data.test.n);
     fprintf(f, "; %.1f s in all\n", r->wall_s);
 }
 

@@ -24,11 +24,13 @@ static void print_next(FILE *f, const ty_options *o, const ty_setup *s)
     snprintf(with, sizeof with, "--workers %d --%s", s->point.workers,
              strcmp(s->point.fabric, "sim") ? "fabric sim" : "network shared");
     if (strcmp(s->point.fabric, "sim"))
-        ty_options_line(o, "run", "workers fabric out csv json real ghost quiet epochs steps", with, line, sizeof line);
+        ty_options_line(o, "run", "workers fabric out csv json real ghost quiet epochs steps", with,
+                        line, sizeof line);
     else if (s->point.network == TY_NET_TEXTBOOK)
         ty_options_line(o, "run", "workers network out csv json quiet", with, line, sizeof line);
     else
-        ty_options_line(o, "compare", "strategy workers out csv json quiet", "--workers 1..16*2", line, sizeof line);
+        ty_options_line(o, "compare", "strategy workers out csv json quiet", "--workers 1..16*2",
+                        line, sizeof line);
     fprintf(f, "%-14s %s\n", "next", line);
 }
 

@@ -24,7 +24,7 @@ FILE *ty_screen(const ty_options *o)
     return taken ? stderr : stdout;
 }
 
-/* ---- MPI: every process runs this program ------------------------------------------------------------------ */
+/* ---- MPI: every process runs this program ---------------------------------------------------- */
 
 static int mpi_number(const char *a, const char *b, int otherwise)
 {
@@ -44,7 +44,7 @@ int ty_default_workers(const char *strategy, const char *fabric)
     return strategy && !strcmp(strategy, "serial") ? 1 : ty_kernel_max_threads();
 }
 
-/* ---- progress --------------------------------------------------------------------------------------------------- */
+/* ---- progress -------------------------------------------------------------------------------- */
 
 /* On a terminal one line that is written over; elsewhere a line every five seconds. */
 static void tell(void *arg, double fraction, double loss)
@@ -64,7 +64,8 @@ static void tell(void *arg, double fraction, double loss)
         snprintf(history, sizeof history, ", loss %.4f", loss);
     p->told = now;
     p->shown = 1;
-    fprintf(stderr, p->terminal ? "\r\033[K%3.0f %%%s%s" : "%3.0f %%%s%s\n", 100 * fraction, history, left);
+    fprintf(stderr, p->terminal ? "\r\033[K%3.0f %%%s%s" : "%3.0f %%%s%s\n", 100 * fraction,
+            history, left);
     fflush(stderr);
 }
 
@@ -85,39 +86,65 @@ static void progress_init(ty_progress *p, ty_point *point, int quiet)
     }
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------ */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static ty_err open_problem(ty_setup *s, const ty_options *o)
 {
     const char *name = o->workload ? o->workload : "mnist-mlp";
-    ty_workload_options w = {.data = o->data, .hidden_n = o->hidden_n, .layers = o->layers, .width = o->width,
+    ty_workload_options w = {.data = o->data,
+                             .hidden_n = o->hidden_n,
+                             .layers = o->layers,
+                             .width = o->width,
                              .samples = o->samples};
     memcpy(w.hidden, o->hidden, sizeof w.hidden);
     int fixed = !strcmp(name, "mnist-mlp") || !strcmp(name, "digits-mlp");
     if (fixed && (o->layers || o->width || o->samples))
-        return ty_error(TY_EUSAGE, "--layers, --width and --samples belong to synthetic-mlp; %s takes --hidden", name);
+        return ty_error(
+            TY_EUSAGE, "--layers, --width and --samples belong to synthetic-mlp; %s takes --hidden",
+            name);
     if (o->data && !strcmp(name, "synthetic-mlp"))
-        return ty_error(TY_EUSAGE, "--data: synthetic-mlp makes its samples up; use mnist-mlp or digits-mlp");
+        return ty_error(TY_EUSAGE,
+                        "--data: synthetic-mlp makes its samples up; use mnist-mlp or digits-mlp");
     return ty_problem_open(&s->problem, name, &w);
 }
 
 static ty_err make_point(ty_setup *s, const ty_options *o)
 {
-    const char *fabric = o->fabric ? o->fabric : "threads", *strategy = o->strategies ? o->strategy[0] : "serial";
+    const char *fabric = o->fabric ? o->fabric : "threads",
+               *strategy = o->strategies ? o->strategy[0] : "serial";
     int sim = !strcmp(fabric, "sim");
     ty_point *p = &s->point;
-    *p = (ty_point){.strategy = strategy, .problem = &s->problem, .fabric = fabric, .platform = o->platform,
-                    .network = TY_NET_SHARED, .workers_per_node = (int)o->workers_per_node, .dp = (int)o->dp,
-                    .tp = (int)o->tp, .pp = (int)o->pp, .micro_batches = (int)o->micro_batches,
-                    .threads = (int)o->threads, .batch = (size_t)o->batch, .steps = o->steps, .epochs = o->epochs,
-                    .seed = (uint64_t)o->seed, .plain = o->no_augment, .ghost = o->ghost ? 1 : o->real ? 0 : -1,
-                    .rate = o->rate, .momentum = o->momentum, .collective = o->collective, .timeout_s = o->timeout_s,
+    *p = (ty_point){.strategy = strategy,
+                    .problem = &s->problem,
+                    .fabric = fabric,
+                    .platform = o->platform,
+                    .network = TY_NET_SHARED,
+                    .workers_per_node = (int)o->workers_per_node,
+                    .dp = (int)o->dp,
+                    .tp = (int)o->tp,
+                    .pp = (int)o->pp,
+                    .micro_batches = (int)o->micro_batches,
+                    .threads = (int)o->threads,
+                    .batch = (size_t)o->batch,
+                    .steps = o->steps,
+                    .epochs = o->epochs,
+                    .seed = (uint64_t)o->seed,
+                    .plain = o->no_augment,
+                    .ghost = o->ghost  ? 1
+                             : o->real ? 0
+                                       : -1,
+                    .rate = o->rate,
+                    .momentum = o->momentum,
+                    .collective = o->collective,
+                    .timeout_s = o->timeout_s,
                     .trace_steps = o->trace_steps < 0 ? 3 : (int)o->trace_steps};
     p->workers = o->workers.n ? (int)o->workers.v[0] : ty_default_workers(strategy, fabric);
     p->optimizer = o->optimizer && !strcmp(o->optimizer, "adamw") ? TY_ADAMW : TY_SGD;
     if (!sim && (o->platform || o->network || o->workers_per_node))
         return ty_error(TY_EUSAGE, "--%s describes a simulated machine; add --fabric sim",
-                        o->platform ? "platform" : o->network ? "network" : "workers-per-node");
+                        o->platform  ? "platform"
+                        : o->network ? "network"
+                                     : "workers-per-node");
     return o->network ? ty_network_find(o->network, &p->network) : ty_ok();
 }
 
@@ -138,7 +165,8 @@ static ty_err check_platform(const ty_point *p)
     if (strcmp(p->fabric, "sim") || !p->platform)
         return ty_ok();
     ty_machine_name_here(&here);
-    TY_TRY(ty_platform_open(&platform, p->platform, p->network, p->workers, p->workers_per_node, &here));
+    TY_TRY(ty_platform_open(&platform, p->platform, p->network, p->workers, p->workers_per_node,
+                            &here));
     ty_platform_close(&platform);
     return ty_ok();
 }
@@ -151,7 +179,8 @@ static ty_err open_machine(ty_setup *s, const ty_options *o)
     s->point.machine = &s->machine;
     if (o->machine || !ty_inside_mpi())
         return ty_machine_default(&s->machine, o->machine);
-    if (ty_machine_cache_path(cache, sizeof cache).code || ty_machine_load(&s->machine, cache).code) {
+    if (ty_machine_cache_path(cache, sizeof cache).code ||
+        ty_machine_load(&s->machine, cache).code) {
         s->has_machine = 0;
         s->point.machine = NULL;
     }
@@ -206,7 +235,7 @@ void ty_setup_close(ty_setup *s)
     ty_problem_close(&s->problem);
 }
 
-/* ---- what was written ----------------------------------------------------------------------------------------- */
+/* ---- what was written ------------------------------------------------------------------------ */
 
 static int is_visible(const struct dirent *d)
 {
@@ -229,8 +258,8 @@ void ty_print_files(FILE *f, const char *dir)
     fprintf(f, "%-14s %s/:", "files", dir);
     for (int i = 0; i < n; i++) {
         timelines += !strncmp(entry[i]->d_name, "trace-", 6);
-        if (has_ending(entry[i]->d_name, ".svg") || has_ending(entry[i]->d_name, "run.json") || has_ending(entry[i]->d_name, "rows.csv") ||
-            !strcmp(entry[i]->d_name, "trace.json"))
+        if (has_ending(entry[i]->d_name, ".svg") || has_ending(entry[i]->d_name, "run.json") ||
+            has_ending(entry[i]->d_name, "rows.csv") || !strcmp(entry[i]->d_name, "trace.json"))
             fprintf(f, " %s", entry[i]->d_name);
         free(entry[i]);
     }

@@ -49,7 +49,7 @@ static void say(const session *s, const char *fmt, ...)
     fflush(f);
 }
 
-/* ---- kernels ------------------------------------------------------------------------------------------- */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 static void record(session *s, const ty_bench *b, int c, ty_calibration_way way, int sample)
 {
@@ -149,7 +149,7 @@ static void measure_kernels(session *s, double until)
     free(thread);
 }
 
-/* ---- samples -> points ------------------------------------------------------------------------------------ */
+/* ---- samples -> points ----------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
 {
@@ -219,7 +219,7 @@ static size_t summarise(session *s, ty_calibration_point *p)
     return n;
 }
 
-/* ---- the hand-off between two ranks ------------------------------------------------------------------------ */
+/* ---- the hand-off between two ranks ---------------------------------------------------------- */
 
 typedef struct pings {
     int rounds;
@@ -276,7 +276,7 @@ static ty_err measure_handoff(session *s, ty_calibration_report *report)
     return e;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 /* A disturbance only lowers a peak: the best of some short looks. */
 static double best_peak(int threads)

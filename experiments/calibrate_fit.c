@@ -128,7 +128,7 @@ static void fit(system_t *s)
     }
 }
 
-/* ---- one class --------------------------------------------------------------------------------------- */
+/* ---- one class ------------------------------------------------------------------------------- */
 
 static double rate_of(double seconds_each)
 {
@@ -271,7 +271,7 @@ static void fit_beside(system_t *s, const ty_calibration_point *p, size_t n, ty_
         m->rate[c].beside = fmax(1, median(s->t, k));
 }
 
-/* ---- how good it is ----------------------------------------------------------------------------------- */
+/* ---- how good it is -------------------------------------------------------------------------- */
 
 static void judge(const ty_calibration_point *p, size_t n, ty_machine *m,
                   ty_calibration_report *report, ty_class c)

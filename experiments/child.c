@@ -15,7 +15,8 @@
 
 void *ty_child_share(unsigned long bytes)
 {
-    void *p = mmap(NULL, bytes + 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p = mmap(NULL, bytes + 1, PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     TY_CHECK(p != MAP_FAILED, "cannot share %lu bytes with a child: %s", bytes, strerror(errno));
     return p;
 }
@@ -36,7 +37,8 @@ double ty_child_clock(void)
 static void last_line(int fd, char *line, size_t size)
 {
     char text[2048];
-    off_t end = lseek(fd, 0, SEEK_END), from = end > (off_t)sizeof text - 1 ? end - (off_t)sizeof text + 1 : 0;
+    off_t end = lseek(fd, 0, SEEK_END),
+          from = end > (off_t)sizeof text - 1 ? end - (off_t)sizeof text + 1 : 0;
     ssize_t n = pread(fd, text, sizeof text - 1, from);
     text[n > 0 ? n : 0] = 0;
     while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
@@ -57,12 +59,14 @@ static ty_err verdict(int status, int captured)
     if (line[0])
         return ty_error(TY_EWRONG, "%s", line);
     if (WIFSIGNALED(status))
-        return ty_error(TY_EWRONG, "the run was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        return ty_error(TY_EWRONG, "the run was ended by signal %d (%s)", WTERMSIG(status),
+                        strsignal(WTERMSIG(status)));
     return ty_error(TY_EWRONG, "the run ended with status %d", WEXITSTATUS(status));
 }
 
 /* Wait for pid; poll quickly at first, so that a short run costs no more than it lasts. */
-static int await(pid_t pid, void (*progress)(void *, double, double), void *arg, const volatile double *state)
+static int await(pid_t pid, void (*progress)(void *, double, double), void *arg,
+                 const volatile double *state)
 {
     int status;
     double start = ty_child_clock(), told = start;
@@ -84,7 +88,8 @@ static int await(pid_t pid, void (*progress)(void *, double, double), void *arg,
 }
 
 ty_err ty_child_run(void (*fn)(void *a, void *b), void *a, void *b,
-                    void (*progress)(void *arg, double fraction, double loss), void *arg, const volatile double *state)
+                    void (*progress)(void *arg, double fraction, double loss), void *arg,
+                    const volatile double *state)
 {
     int captured = memfd_create("stderr", MFD_CLOEXEC);
     if (captured < 0)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- one case --------------------------------------------------------------------------------------- */
+/* ---- one case -------------------------------------------------------------------------------- */
 
 static ty_point point_of(const ty_case *c, const ty_point *base)
 {
@@ -64,7 +64,7 @@ const ty_row *ty_case_row(const ty_case *c)
     return has(&c->measured) ? &c->measured.row : has(&c->simulated) ? &c->simulated.row : NULL;
 }
 
-/* ---- speedup ---------------------------------------------------------------------------------------- */
+/* ---- speedup --------------------------------------------------------------------------------- */
 
 static double serial_step_s(const ty_case *cases, int n, int threads, int measured)
 {
@@ -87,7 +87,8 @@ static void compare_row(ty_row *row, double serial_s, int cores)
     int here = strcmp(row->fabric, "sim") != 0 || !strcmp(row->platform, "multicore");
     char text[96];
     if (here && row->workers * row->threads > cores) {
-        snprintf(text, sizeof text, "no speedup: %d threads share %d cores", row->workers * row->threads, cores);
+        snprintf(text, sizeof text, "no speedup: %d threads share %d cores",
+                 row->workers * row->threads, cores);
         remark(row, text);
     } else if (!(serial_s > 0)) {
         snprintf(text, sizeof text, "no speedup: serial with %d threads was not run", row->threads);
@@ -107,11 +108,12 @@ void ty_cases_compare(ty_case *cases, int n, int cores)
         }
 }
 
-/* ---- the table -------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 const char *ty_residual_name(const ty_row *s, const ty_row *m, const ty_machine *machine)
 {
-    double part[] = {m->compute_s - s->compute_s, m->comm_exposed_s - s->comm_exposed_s, m->wait_s - s->wait_s};
+    double part[] = {m->compute_s - s->compute_s, m->comm_exposed_s - s->comm_exposed_s,
+                     m->wait_s - s->wait_s};
     int most = 0;
     for (int i = 1; i < 3; i++)
         most = fabs(part[i]) > fabs(part[most]) ? i : most;
@@ -125,8 +127,9 @@ const char *ty_residual_name(const ty_row *s, const ty_row *m, const ty_machine 
                                 : "compute: unexplained";
     if (most == 2)
         return "waiting: imbalance";
-    return s->messages * machine->handoff.alpha > s->bytes_sent / machine->handoff.beta ? "communication: latency"
-                                                                                       : "communication: bandwidth";
+    return s->messages * machine->handoff.alpha > s->bytes_sent / machine->handoff.beta
+               ? "communication: latency"
+               : "communication: bandwidth";
 }
 
 static const char *time_text(char *buf, size_t size, double s)
@@ -136,13 +139,15 @@ static const char *time_text(char *buf, size_t size, double s)
 
 static void print_figures(FILE *f, const ty_case *c, const ty_machine *machine)
 {
-    const ty_row *m = has(&c->measured) ? &c->measured.row : NULL, *s = has(&c->simulated) ? &c->simulated.row : NULL;
+    const ty_row *m = has(&c->measured) ? &c->measured.row : NULL,
+                 *s = has(&c->simulated) ? &c->simulated.row : NULL;
     const ty_row *row = m ? m : s;
     char a[32], b[32], d[32], error[32] = "-";
     if (m && s)
         snprintf(error, sizeof error, "%+.1f %%", 100 * (s->step_s / m->step_s - 1));
-    fprintf(f, "%-15s %3d %3d  %9s  %11s %11s %11s  %8s", row->strategy, row->workers, row->threads, "none",
-            time_text(a, sizeof a, s ? s->closed_form_s : row->closed_form_s), time_text(b, sizeof b, s ? s->step_s : NAN),
+    fprintf(f, "%-15s %3d %3d  %9s  %11s %11s %11s  %8s", row->strategy, row->workers, row->threads,
+            "none", time_text(a, sizeof a, s ? s->closed_form_s : row->closed_form_s),
+            time_text(b, sizeof b, s ? s->step_s : NAN),
             time_text(d, sizeof d, m ? m->step_s : NAN), error);
     if (isfinite(row->speedup))
         fprintf(f, " %7.2fx", row->speedup);
@@ -168,7 +173,9 @@ static void print_reasons(FILE *f, const ty_case *c, const ty_machine *machine)
     else if (has(&c->simulated) && !c->simulated.row.ok)
         fprintf(f, "%snot simulated: %s\n", indent, c->simulated.row.message);
     if (has(&c->measured) && row->workers * row->threads > machine->cores)
-        fprintf(f, "%soversubscribed: %d threads share %d cores, so the measured time is not a speedup of %d workers\n",
+        fprintf(f,
+                "%soversubscribed: %d threads share %d cores, so the measured time is not a "
+                "speedup of %d workers\n",
                 indent, row->workers * row->threads, machine->cores, row->workers);
 }
 
@@ -178,17 +185,22 @@ void ty_cases_print(FILE *f, const ty_case *cases, int n, const ty_machine *m)
     for (int i = 0; i < n && !any; i++)
         any = ty_case_row(&cases[i]);
     if (any)
-        fprintf(f, "%s, batch %zu, seed %lu, on %s%s%s; time of one step\n", any->workload, any->batch,
-                (unsigned long)any->seed, any->platform, any->network[0] ? ", network " : "", any->network);
-    fprintf(f, "%-15s %3s %3s  %9s  %11s %11s %11s  %8s %8s  %s\n", "strategy", "N", "T", "predicted", "closed form",
-            "simulated", "measured", "sim-meas", "speedup", "residual: what it is due to");
+        fprintf(f, "%s, batch %zu, seed %lu, on %s%s%s; time of one step\n", any->workload,
+                any->batch, (unsigned long)any->seed, any->platform,
+                any->network[0] ? ", network " : "", any->network);
+    fprintf(f, "%-15s %3s %3s  %9s  %11s %11s %11s  %8s %8s  %s\n", "strategy", "N", "T",
+            "predicted", "closed form", "simulated", "measured", "sim-meas", "speedup",
+            "residual: what it is due to");
     for (int i = 0; i < n; i++) {
         if (ty_case_row(&cases[i]) && !cases[i].refused.code)
             print_figures(f, &cases[i], m);
         print_reasons(f, &cases[i], m);
     }
-    fprintf(f, "N workers, T threads each. predicted: none given. closed form: formula on %s rates. simulated: SimGrid on %s "
-               "rates.\nmeasured: median of steps after the first. speedup: against serial with the same T.\n",
+    fprintf(f,
+            "N workers, T threads each. predicted: none given. closed form: formula on %s rates. "
+            "simulated: SimGrid on %s "
+            "rates.\nmeasured: median of steps after the first. speedup: against serial with the "
+            "same T.\n",
             ty_origin_name(m->origin), ty_origin_name(m->origin));
 }
 
@@ -203,7 +215,8 @@ double ty_cases_median_error(const ty_case *cases, int n)
     double *e = ty_alloc((size_t)(n + 1) * sizeof *e), median;
     int k = 0;
     for (int i = 0; i < n; i++)
-        if (has(&cases[i].measured) && has(&cases[i].simulated) && cases[i].measured.row.ok && cases[i].simulated.row.ok)
+        if (has(&cases[i].measured) && has(&cases[i].simulated) && cases[i].measured.row.ok &&
+            cases[i].simulated.row.ok)
             e[k++] = fabs(cases[i].simulated.row.step_s / cases[i].measured.row.step_s - 1);
     qsort(e, (size_t)k, sizeof *e, by_value);
     median = k ? 0.5 * (e[(k - 1) / 2] + e[k / 2]) : NAN;
@@ -211,7 +224,7 @@ double ty_cases_median_error(const ty_case *cases, int n)
     return median;
 }
 
-/* ---- compare ---------------------------------------------------------------------------------------- */
+/* ---- compare --------------------------------------------------------------------------------- */
 
 static int make_cases(const ty_compare_options *o, ty_case *cases)
 {
@@ -221,7 +234,8 @@ static int make_cases(const ty_compare_options *o, ty_case *cases)
             int serial = !strcmp(o->strategies[s], "serial");
             if (serial && w > 0)
                 continue;
-            cases[n++] = (ty_case){.strategy = o->strategies[s], .workers = serial ? 1 : o->workers[w]};
+            cases[n++] =
+                (ty_case){.strategy = o->strategies[s], .workers = serial ? 1 : o->workers[w]};
         }
     return n;
 }
@@ -231,10 +245,15 @@ static int add_baseline(const ty_compare_options *o, ty_case *cases, int n)
 {
     int simulated = o->base.fabric && !strcmp(o->base.fabric, "sim");
     for (int i = 0; i < n; i++)
-        if (!strcmp(cases[i].strategy, "serial") && (cases[i].threads == 1 || simulated || o->base.threads))
+        if (!strcmp(cases[i].strategy, "serial") &&
+            (cases[i].threads == 1 || simulated || o->base.threads))
             return n;
     memmove(cases + 1, cases, (size_t)n * sizeof *cases);
-    cases[0] = (ty_case){.strategy = "serial", .workers = 1, .threads = simulated ? 0 : o->base.threads ? o->base.threads : 1};
+    cases[0] = (ty_case){.strategy = "serial",
+                         .workers = 1,
+                         .threads = simulated         ? 0
+                                    : o->base.threads ? o->base.threads
+                                                      : 1};
     return n + 1;
 }
 
@@ -249,14 +268,16 @@ static ty_err give_out(const ty_compare_options *o, const ty_case *cases, int n)
         if (!row)
             continue;
         rows[k++] = *row;
-        ty_output_run(o->out, &p, has(&cases[i].measured) ? &cases[i].measured : &cases[i].simulated);
+        ty_output_run(o->out, &p,
+                      has(&cases[i].measured) ? &cases[i].measured : &cases[i].simulated);
         if (has(&cases[i].measured) && has(&cases[i].simulated))
             ty_output_rows(o->out, &cases[i].simulated.row, 1);
         if (cases[i].measured.loss)
             histories[h++] = &cases[i].measured;
     }
     char title[160];
-    snprintf(title, sizeof title, "%s, batch %zu", k ? rows[0].workload : "", k ? rows[0].batch : 0);
+    snprintf(title, sizeof title, "%s, batch %zu", k ? rows[0].workload : "",
+             k ? rows[0].batch : 0);
     ty_err e = ty_plot_speedup(o->out->dir, "speedup", title, rows, k);
     ty_err f = ty_plot_breakdown(o->out->dir, "breakdown", title, rows, k);
     ty_err g = h ? ty_plot_loss(o->out->dir, "loss", title, histories, h) : ty_ok();
@@ -284,9 +305,13 @@ static void conclude(const ty_compare_options *o, const ty_case *cases, int n)
     char a[32];
     if (best) {
         const ty_row *r = ty_case_row(best);
-        fprintf(o->text, "\nfastest: %s with %d workers, %s a step: %.0f %% computing, %.0f %% exposed communication, "
-                "%.0f %% waiting.\n", r->strategy, r->workers, ty_show(a, sizeof a, r->step_s, "s"),
-                100 * r->compute_s / r->step_s, 100 * r->comm_exposed_s / r->step_s, 100 * r->wait_s / r->step_s);
+        fprintf(o->text,
+                "\nfastest: %s with %d workers, %s a step: %.0f %% computing, %.0f %% exposed "
+                "communication, "
+                "%.0f %% waiting.\n",
+                r->strategy, r->workers, ty_show(a, sizeof a, r->step_s, "s"),
+                100 * r->compute_s / r->step_s, 100 * r->comm_exposed_s / r->step_s,
+                100 * r->wait_s / r->step_s);
     }
     if (isfinite(error))
         fprintf(o->text, "simulated against measured: median error %.1f %%\n", 100 * error);
@@ -304,7 +329,8 @@ static ty_err verdict(const ty_case *cases, int n)
     if (!shown)
         return cases[n - 1].refused;
     if (wrong)
-        return ty_error(TY_EWRONG, "%d of %d runs failed or gave a wrong result (see the table)", wrong, shown);
+        return ty_error(TY_EWRONG, "%d of %d runs failed or gave a wrong result (see the table)",
+                        wrong, shown);
     return fit ? ty_ok() : ty_error(TY_EFIT, "none of the plans fits in memory");
 }
 

@@ -15,24 +15,24 @@
 
 enum { EPOCHS = 20, MACHINES = 7, STRATEGIES = 5, FULL_MNIST = 60000 };
 
-static const char *const strategies[STRATEGIES] = {"serial", "data-allreduce", "tensor", "pipeline-gpipe",
-                                                   "task-pipeline"};
+static const char *const strategies[STRATEGIES] = {"serial", "data-allreduce", "tensor",
+                                                   "pipeline-gpipe", "task-pipeline"};
 
 /* A cluster to predict, and the batch it works on. */
 typedef struct ty_site {
     const char *title, *platform;
-    size_t      batch;
-    ty_case     cases[STRATEGIES * MACHINES];
-    int         n;
+    size_t batch;
+    ty_case cases[STRATEGIES * MACHINES];
+    int n;
 } ty_site;
 
-/* ---- progress --------------------------------------------------------------------------------------- */
+/* ---- progress -------------------------------------------------------------------------------- */
 
 typedef struct ty_task {
     const ty_demo_options *demo;
-    char   what[64];
+    char what[64];
     double start;
-    int    drawn;
+    int drawn;
 } ty_task;
 
 static void draw(void *arg, double fraction, double loss)
@@ -53,7 +53,7 @@ static void erase(const ty_task *t)
         fprintf(stderr, "\r%78s\r", "");
 }
 
-/* ---- real training on this machine ------------------------------------------------------------------ */
+/* ---- real training on this machine ----------------------------------------------------------- */
 
 static ty_case new_case(const char *strategy, int workers, int threads)
 {
@@ -84,21 +84,24 @@ static void report_training(FILE *f, const ty_case *c, const ty_case *serial)
                 c->refused.code ? c->refused.msg : r->row.message);
         return;
     }
-    long epoch = r->epochs > 0 ? r->steps / r->epochs : r->steps; /* later, rounding grows as training is chaotic */
+    long epoch = r->epochs > 0 ? r->steps / r->epochs
+                               : r->steps; /* later, rounding grows as training is chaotic */
     for (long i = 0; i < epoch && serial->measured.loss && i < serial->measured.steps; i++)
         worst = fmax(worst, fabs(r->loss[i] - serial->measured.loss[i]));
-    fprintf(f, "  %-15s %4d %3d  %6ld %8.1f s   %6.3f   %7.4f  %9.2f %%   %16.1g\n", c->strategy, c->workers, c->threads,
-            r->steps, r->wall_s, r->loss[0], r->row.loss, 100 * r->row.accuracy, worst);
+    fprintf(f, "  %-15s %4d %3d  %6ld %8.1f s   %6.3f   %7.4f  %9.2f %%   %16.1g\n", c->strategy,
+            c->workers, c->threads, r->steps, r->wall_s, r->loss[0], r->row.loss,
+            100 * r->row.accuracy, worst);
 }
 
 static void train_locally(const ty_demo_options *o, const ty_point *base, ty_case *cases, int n)
 {
-    fprintf(o->text, "  %-15s %4s %3s  %6s %10s   %6s   %7s  %11s   %16s\n", "strategy", "N", "T", "steps", "wall time",
-            "loss 0", "at end", "test digits", "off serial's *");
+    fprintf(o->text, "  %-15s %4s %3s  %6s %10s   %6s   %7s  %11s   %16s\n", "strategy", "N", "T",
+            "steps", "wall time", "loss 0", "at end", "test digits", "off serial's *");
     for (int i = 0; i < n; i++) {
         ty_task task = {.demo = o, .start = ty_child_clock()};
         ty_point p = *base;
-        snprintf(task.what, sizeof task.what, "%s, %d x %d threads", cases[i].strategy, cases[i].workers, cases[i].threads);
+        snprintf(task.what, sizeof task.what, "%s, %d x %d threads", cases[i].strategy,
+                 cases[i].workers, cases[i].threads);
         p.progress = draw;
         p.progress_arg = &task;
         ty_case_run(&cases[i], &p);
@@ -119,18 +122,24 @@ static void train_plain(const ty_demo_options *o, const ty_point *base)
     if (e.code || !r.row.ok)
         fprintf(o->text, "  without shift and rotation: %s\n", e.code ? e.msg : r.row.message);
     else
-        fprintf(o->text, "  %-15s %4d %3d  %6ld %8.1f s   %6.3f   %7.4f  %9.2f %%   without shift and rotation\n", "serial", 1,
-                r.row.threads, r.steps, r.wall_s, r.loss[0], r.row.loss, 100 * r.row.accuracy);
-    fprintf(o->text, "  * largest difference of a batch's loss from serial's in the first epoch: rounding of other orders of sums\n");
+        fprintf(o->text,
+                "  %-15s %4d %3d  %6ld %8.1f s   %6.3f   %7.4f  %9.2f %%   without shift and "
+                "rotation\n",
+                "serial", 1, r.row.threads, r.steps, r.wall_s, r.loss[0], r.row.loss,
+                100 * r.row.accuracy);
+    fprintf(o->text, "  * largest difference of a batch's loss from serial's in the first epoch: "
+                     "rounding of other orders of sums\n");
     ty_result_free(&r);
 }
 
-/* ---- clusters --------------------------------------------------------------------------------------- */
+/* ---- clusters -------------------------------------------------------------------------------- */
 
 /* Can the strategy be tried on w machines here? A pipeline of three layers takes 1, 2 and 3, others powers of two. */
 static int worth_trying(const char *strategy, int w)
 {
-    return !strcmp(strategy, "serial") ? w == 1 : !strcmp(strategy, "pipeline-gpipe") ? w <= 4 : w != 3;
+    return !strcmp(strategy, "serial")           ? w == 1
+           : !strcmp(strategy, "pipeline-gpipe") ? w <= 4
+                                                 : w != 3;
 }
 
 static void simulate_site(const ty_demo_options *o, const ty_point *base, ty_site *site)
@@ -201,14 +210,15 @@ static void print_refusals(FILE *f, const ty_site *site)
             }
 }
 
-/* ---- what was learnt -------------------------------------------------------------------------------- */
+/* ---- what was learnt ------------------------------------------------------------------------- */
 
 static const ty_row *best_row(const ty_case *cases, int n, int no_serial)
 {
     const ty_row *best = NULL;
     for (int i = 0; i < n; i++) {
         const ty_row *row = ty_case_row(&cases[i]);
-        if (!row || !row->ok || !isfinite(row->step_s) || (no_serial && !strcmp(row->strategy, "serial")))
+        if (!row || !row->ok || !isfinite(row->step_s) ||
+            (no_serial && !strcmp(row->strategy, "serial")))
             continue;
         if (!best || row->step_s < best->step_s)
             best = row;
@@ -233,10 +243,13 @@ static void say_who_won(FILE *f, const ty_case *cases, int n)
     char a[32], b[32];
     if (!best || !serial || !serial->ok)
         return;
-    fprintf(f, "1. On this machine %s with %d worker%s of %d thread%s was fastest: %s a step against %s for serial on one "
-               "thread, %.2fx.\n", best->strategy, best->workers, best->workers > 1 ? "s" : "", best->threads,
-            best->threads > 1 ? "s" : "", ty_show(a, sizeof a, best->step_s, "s"), ty_show(b, sizeof b, serial->step_s, "s"),
-            serial->step_s / best->step_s);
+    fprintf(f,
+            "1. On this machine %s with %d worker%s of %d thread%s was fastest: %s a step against "
+            "%s for serial on one "
+            "thread, %.2fx.\n",
+            best->strategy, best->workers, best->workers > 1 ? "s" : "", best->threads,
+            best->threads > 1 ? "s" : "", ty_show(a, sizeof a, best->step_s, "s"),
+            ty_show(b, sizeof b, serial->step_s, "s"), serial->step_s / best->step_s);
 }
 
 static void say_where_time_went(FILE *f, const ty_case *cases, int n)
@@ -244,15 +257,18 @@ static void say_where_time_went(FILE *f, const ty_case *cases, int n)
     const ty_row *worst = NULL, *best = best_row(cases, n, 1);
     for (int i = 0; i < n; i++) {
         const ty_row *row = ty_case_row(&cases[i]);
-        if (row && row->ok && row->workers > 1 && (!worst || row->compute_s / row->step_s < worst->compute_s / worst->step_s))
+        if (row && row->ok && row->workers > 1 &&
+            (!worst || row->compute_s / row->step_s < worst->compute_s / worst->step_s))
             worst = row;
     }
     if (!worst || !best)
         return;
-    fprintf(f, "2. %s with %d workers spent %.0f %% of a step computing; %s lost most: %.0f %% of its step went to exposed "
-               "communication and %.0f %% to waiting for others.\n", best->strategy, best->workers,
-            100 * best->compute_s / best->step_s, worst->strategy, 100 * worst->comm_exposed_s / worst->step_s,
-            100 * worst->wait_s / worst->step_s);
+    fprintf(f,
+            "2. %s with %d workers spent %.0f %% of a step computing; %s lost most: %.0f %% of its "
+            "step went to exposed "
+            "communication and %.0f %% to waiting for others.\n",
+            best->strategy, best->workers, 100 * best->compute_s / best->step_s, worst->strategy,
+            100 * worst->comm_exposed_s / worst->step_s, 100 * worst->wait_s / worst->step_s);
 }
 
 static void say_at(char *buf, size_t size, const ty_site *site)
@@ -266,18 +282,22 @@ static void say_at(char *buf, size_t size, const ty_site *site)
 
 static void say_what_scales(FILE *f, const ty_site *site)
 {
-    const ty_row *best = best_row(site[1].cases, site[1].n, 0), *poor = best_row(site[0].cases, site[0].n, 1);
+    const ty_row *best = best_row(site[1].cases, site[1].n, 0),
+                 *poor = best_row(site[0].cases, site[0].n, 1);
     char a[64], b[64];
     if (!best || !poor)
         return;
     say_at(a, sizeof a, &site[0]);
     say_at(b, sizeof b, &site[1]);
-    fprintf(f, "3. Communication took over (data-allreduce, exposed communication longer than computing) %s at %s, and %s at "
-               "%s; the best there were %s on %d (%.2fx) and %s on %d (%.1fx).\n", a, site[0].title, b, site[1].title,
-            poor->strategy, poor->workers, poor->speedup, best->strategy, best->workers, best->speedup);
+    fprintf(f,
+            "3. Communication took over (data-allreduce, exposed communication longer than "
+            "computing) %s at %s, and %s at "
+            "%s; the best there were %s on %d (%.2fx) and %s on %d (%.1fx).\n",
+            a, site[0].title, b, site[1].title, poor->strategy, poor->workers, poor->speedup,
+            best->strategy, best->workers, best->speedup);
 }
 
-/* ---- output ----------------------------------------------------------------------------------------- */
+/* ---- output ---------------------------------------------------------------------------------- */
 
 static ty_err plot_local(const ty_demo_options *o, const ty_case *cases, int n)
 {
@@ -295,8 +315,11 @@ static ty_err plot_local(const ty_demo_options *o, const ty_case *cases, int n)
         if (cases[i].simulated.here)
             ty_output_rows(o->out, &cases[i].simulated.row, 1);
     }
-    ty_err e = ty_plot_breakdown(o->out->dir, "breakdown", "where a step's time goes, measured on this machine", rows, k);
-    ty_err f = ty_plot_loss(o->out->dir, "loss", "real training: every synchronous strategy overlays serial", histories, h);
+    ty_err e = ty_plot_breakdown(o->out->dir, "breakdown",
+                                 "where a step's time goes, measured on this machine", rows, k);
+    ty_err f =
+        ty_plot_loss(o->out->dir, "loss",
+                     "real training: every synchronous strategy overlays serial", histories, h);
     return e.code ? e : f;
 }
 
@@ -309,7 +332,8 @@ static ty_err plot_sites(const ty_demo_options *o, const ty_site *site, int n)
             if (ty_case_row(&site[j].cases[i]))
                 rows[k++] = *ty_case_row(&site[j].cases[i]);
     ty_output_rows(o->out, rows, k);
-    ty_err e = ty_plot_speedup(o->out->dir, "speedup", "simulated clusters of this machine", rows, k);
+    ty_err e =
+        ty_plot_speedup(o->out->dir, "speedup", "simulated clusters of this machine", rows, k);
     free(rows);
     return e;
 }
@@ -326,20 +350,26 @@ static void say_plots(const ty_demo_options *o, ty_err e)
         fprintf(o->text, "%s\n", e.msg);
 }
 
-/* ---- the demo --------------------------------------------------------------------------------------- */
+/* ---- the demo -------------------------------------------------------------------------------- */
 
 static ty_err demo_local(const ty_demo_options *o, const ty_problem *q, ty_case *cases, int n)
 {
-    ty_point base = {.problem = q, .machine = o->machine, .fabric = "threads", .ghost = -1,
-                     .epochs = o->epochs ? o->epochs : EPOCHS, .trace_steps = 3};
-    fprintf(o->text, "Training %s on %u real digits, %ld epochs, random shift and rotation, tested on %u:\n",
+    ty_point base = {.problem = q,
+                     .machine = o->machine,
+                     .fabric = "threads",
+                     .ghost = -1,
+                     .epochs = o->epochs ? o->epochs : EPOCHS,
+                     .trace_steps = 3};
+    fprintf(o->text,
+            "Training %s on %u real digits, %ld epochs, random shift and rotation, tested on %u:\n",
             q->workload->name, q->data.train.n, base.epochs, q->data.test.n);
     train_locally(o, &base, cases, n);
     train_plain(o, &base);
     ty_cases_compare(cases, n, o->machine->cores);
     fprintf(o->text, "\nThe four numbers, ");
     ty_cases_print(o->text, cases, n, o->machine);
-    fprintf(o->text, "simulated against measured: median error %.1f %%\n", 100 * ty_cases_median_error(cases, n));
+    fprintf(o->text, "simulated against measured: median error %.1f %%\n",
+            100 * ty_cases_median_error(cases, n));
     for (int i = 0; i < n; i++)
         if (cases[i].measured.here && !cases[i].measured.row.ok)
             return ty_error(TY_EWRONG, "%s: %s", cases[i].strategy, cases[i].measured.row.message);
@@ -352,8 +382,11 @@ static void demo_sites(const ty_demo_options *o, ty_problem *q, ty_site *site)
     ty_problem_pretend(q, FULL_MNIST);
     for (int i = 0; i < 2; i++)
         simulate_site(o, &base, &site[i]);
-    fprintf(o->text, "\nSimulated on clusters of machines like this one (%d cores each, %s rates, network shared), speedup against "
-            "one machine:\n%15s %-55s | %s\n", o->machine->cores, ty_origin_name(o->machine->origin), "", site[0].title,
+    fprintf(o->text,
+            "\nSimulated on clusters of machines like this one (%d cores each, %s rates, network "
+            "shared), speedup against "
+            "one machine:\n%15s %-55s | %s\n",
+            o->machine->cores, ty_origin_name(o->machine->origin), "", site[0].title,
             site[1].title);
     print_sites(o->text, site, 2);
     print_refusals(o->text, &site[1]);
@@ -385,7 +418,8 @@ ty_err ty_demo(const ty_demo_options *o)
         say_who_won(o->text, local, n);
         say_where_time_went(o->text, local, n);
         say_what_scales(o->text, site);
-        fprintf(o->text, "\nnext: trainyard compare --strategy data-allreduce,tensor --workers 1..64*2 --fabric sim --platform "
+        fprintf(o->text, "\nnext: trainyard compare --strategy data-allreduce,tensor --workers "
+                         "1..64*2 --fabric sim --platform "
                          "cluster:nodes=64,bandwidth=10Gbps\n");
     }
     for (int i = 0; i < n; i++)

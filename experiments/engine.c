@@ -16,15 +16,15 @@ enum { MAX_STEPS = 10000000, MAX_EVENTS = 200000 };
 
 /* Everything that is decided before a rank starts. */
 typedef struct setup {
-    const ty_point      *point;
+    const ty_point *point;
     const ty_fabric_ops *fabric;
-    ty_platform          platform;
-    ty_plan              plan;
-    ty_job               job;
-    int                  sim;
+    ty_platform platform;
+    ty_plan plan;
+    ty_job job;
+    int sim;
 } setup;
 
-/* ---- settings and their defaults -------------------------------------------------------------------- */
+/* ---- settings and their defaults ------------------------------------------------------------- */
 
 int ty_inside_mpi(void)
 {
@@ -55,23 +55,38 @@ static long default_steps(const ty_point *p, int ghost, const ty_plan *plan)
 /* What the closed form and the machine model assume, when `active` ranks compute at the same time. */
 static ty_costing costing(const setup *s, int threads, int active)
 {
-    int sharing = s->sim ? s->platform.ranks_per_host : s->point->workers, busy = sharing < active ? sharing : active;
+    int sharing = s->sim ? s->platform.ranks_per_host : s->point->workers,
+        busy = sharing < active ? sharing : active;
     int cores = s->sim ? s->platform.cores : s->point->machine ? s->point->machine->cores : 1;
-    ty_net net = !s->sim               ? (s->point->machine ? s->point->machine->handoff : (ty_net){0, 1e9})
+    ty_net net = !s->sim ? (s->point->machine ? s->point->machine->handoff : (ty_net){0, 1e9})
                  : sharing >= s->point->workers ? s->platform.local
-                                       : s->platform.net;
-    return (ty_costing){.net = net, .machine = s->point->machine, .threads = threads, .busy = busy < 1 ? 1 : busy,
+                                                : s->platform.net;
+    return (ty_costing){.net = net,
+                        .machine = s->point->machine,
+                        .threads = threads,
+                        .busy = busy < 1 ? 1 : busy,
                         .share = (double)(busy * threads) / (double)cores};
 }
 
 static ty_err make_plan(setup *s, int ghost)
 {
     const ty_point *p = s->point;
-    ty_plan_options o = {.problem = p->problem, .workers = p->workers, .dp = p->dp, .tp = p->tp, .pp = p->pp,
-                         .micro_batches = p->micro_batches, .batch = p->batch ? p->batch : 128, .steps = 2,
-                         .seed = p->seed ? p->seed : 1, .augment = !p->plain, .optimizer = p->optimizer,
-                         .rate = p->rate > 0 ? p->rate : p->optimizer == TY_ADAMW ? 0.001 : 0.05,
-                         .momentum = p->momentum > 0 ? p->momentum : 0.9, .collective = p->collective};
+    ty_plan_options o = {.problem = p->problem,
+                         .workers = p->workers,
+                         .dp = p->dp,
+                         .tp = p->tp,
+                         .pp = p->pp,
+                         .micro_batches = p->micro_batches,
+                         .batch = p->batch ? p->batch : 128,
+                         .steps = 2,
+                         .seed = p->seed ? p->seed : 1,
+                         .augment = !p->plain,
+                         .optimizer = p->optimizer,
+                         .rate = p->rate > 0                ? p->rate
+                                 : p->optimizer == TY_ADAMW ? 0.001
+                                                            : 0.05,
+                         .momentum = p->momentum > 0 ? p->momentum : 0.9,
+                         .collective = p->collective};
     TY_TRY(ty_strategy_find(p->strategy, &o.strategy));
     o.costing = costing(s, default_threads(s), p->workers);
     TY_TRY(ty_plan_make(&s->plan, &o));
@@ -87,14 +102,16 @@ static ty_err check_point(const ty_point *p, int ghost)
     if (p->steps < 0 || p->steps > MAX_STEPS || p->epochs < 0)
         return ty_error(TY_EUSAGE, "--steps %ld: use 2 to %d", p->steps, MAX_STEPS);
     if (p->steps == 1)
-        return ty_error(TY_EUSAGE, "--steps 1: the first step is warm-up and not timed; use 2 or more");
+        return ty_error(TY_EUSAGE,
+                        "--steps 1: the first step is warm-up and not timed; use 2 or more");
     if (p->workers < 1 || p->workers > 65536)
         return ty_error(TY_EUSAGE, "--workers %d: use 1 to 65536", p->workers);
     if (p->threads < 0 || p->threads > 1024)
         return ty_error(TY_EUSAGE, "--threads %d: use 1 to 1024", p->threads);
     if (p->problem->pretended && !ghost)
-        return ty_error(TY_EUSAGE, "--samples is larger than the training set: only a simulated or --ghost run can pretend "
-                        "that");
+        return ty_error(TY_EUSAGE, "--samples is larger than the training set: only a simulated or "
+                                   "--ghost run can pretend "
+                                   "that");
     return ty_ok();
 }
 
@@ -105,13 +122,15 @@ static ty_err prepare(setup *s, const ty_point *p, int *ghost)
     s->sim = s->fabric == &ty_fabric_sim;
     *ghost = p->ghost >= 0 ? p->ghost : s->sim;
     TY_TRY(check_point(p, *ghost));
-    if (ty_inside_mpi() && strcmp(s->fabric->name, "mpi") && p->workers > 0 && getenv("OMPI_COMM_WORLD_SIZE") &&
-        atoi(getenv("OMPI_COMM_WORLD_SIZE")) > 1)
-        return ty_error(TY_EUSAGE, "started by mpirun, but --fabric is %s: use --fabric mpi, or start without mpirun",
-                        s->fabric->name);
+    if (ty_inside_mpi() && strcmp(s->fabric->name, "mpi") && p->workers > 0 &&
+        getenv("OMPI_COMM_WORLD_SIZE") && atoi(getenv("OMPI_COMM_WORLD_SIZE")) > 1)
+        return ty_error(
+            TY_EUSAGE,
+            "started by mpirun, but --fabric is %s: use --fabric mpi, or start without mpirun",
+            s->fabric->name);
     if (s->sim)
-        TY_TRY(ty_platform_open(&s->platform, p->platform ? p->platform : "multicore", p->network, p->workers,
-                                p->workers_per_node, p->machine));
+        TY_TRY(ty_platform_open(&s->platform, p->platform ? p->platform : "multicore", p->network,
+                                p->workers, p->workers_per_node, p->machine));
     ty_err e = make_plan(s, *ghost);
     if (e.code && s->sim)
         ty_platform_close(&s->platform);
@@ -121,21 +140,34 @@ static ty_err prepare(setup *s, const ty_point *p, int *ghost)
 static ty_job make_job(const setup *s, int ghost)
 {
     const ty_costing *c = &s->plan.costing;
-    return (ty_job){.ranks = s->plan.workers, .threads = c->threads, .busy = c->busy, .ghost = ghost,
-                    .trace_steps = s->point->trace_steps, .timeout_s = s->point->timeout_s, .machine = c->machine,
-                    .platform = s->sim ? &s->platform : NULL, .net = c->net};
+    return (ty_job){.ranks = s->plan.workers,
+                    .threads = c->threads,
+                    .busy = c->busy,
+                    .ghost = ghost,
+                    .trace_steps = s->point->trace_steps,
+                    .timeout_s = s->point->timeout_s,
+                    .machine = c->machine,
+                    .platform = s->sim ? &s->platform : NULL,
+                    .net = c->net};
 }
 
-/* ---- running, in the child -------------------------------------------------------------------------- */
+/* ---- running, in the child ------------------------------------------------------------------- */
 
 /* Largest relative difference of `got` to the parameters of the first steps run serially. */
 static double difference_to_serial(const setup *s, const float *got)
 {
     ty_plan serial;
     const ty_plan *p = &s->plan;
-    ty_plan_options o = {.strategy = &ty_serial, .problem = p->problem, .workers = 1, .batch = p->batch, .seed = p->seed,
-                         .steps = p->steps, .augment = p->augment, .optimizer = p->optimizer.kind,
-                         .rate = p->optimizer.rate, .momentum = p->optimizer.momentum};
+    ty_plan_options o = {.strategy = &ty_serial,
+                         .problem = p->problem,
+                         .workers = 1,
+                         .batch = p->batch,
+                         .seed = p->seed,
+                         .steps = p->steps,
+                         .augment = p->augment,
+                         .optimizer = p->optimizer.kind,
+                         .rate = p->optimizer.rate,
+                         .momentum = p->optimizer.momentum};
     if (ty_plan_make(&serial, &o).code)
         return NAN;
     serial.steps = TY_CHECK_STEPS; /* of the same schedule: optimizer.steps stays */
@@ -161,18 +193,18 @@ typedef struct shared {
     double progress[2];
     double wall_s, difference;
     size_t events;
-    int    here;
+    int here;
     ty_err error;
 } shared;
 
 typedef struct board { /* one mapping: shared, then the arrays */
-    shared         *head;
-    double         *loss, *accuracy;
+    shared *head;
+    double *loss, *accuracy;
     ty_rank_report *report;
-    ty_event       *event;
-    float          *early, *params;
-    size_t          bytes, room;
-    long            epochs;
+    ty_event *event;
+    float *early, *params;
+    size_t bytes, room;
+    long epochs;
 } board;
 
 /* Place the next array of n elements of `size`; with base NULL only count. */
@@ -203,12 +235,20 @@ static void run_here(void *arg_setup, void *arg_board)
 {
     setup *s = arg_setup;
     board *b = arg_board;
-    int real = !s->job.ghost, own = s->plan.preprocessors > 0; /* task pipelines evaluate themselves */
-    ty_course c = {.plan = &s->plan, .evaluate = real && !own && s->plan.problem->data.test.n > 0,
-                   .trace_steps = s->point->trace_steps, .loss = b->loss, .accuracy = b->accuracy,
-                   .epochs = b->epochs, .report = b->report, .event = b->event, .room = b->room,
+    int real = !s->job.ghost,
+        own = s->plan.preprocessors > 0; /* task pipelines evaluate themselves */
+    ty_course c = {.plan = &s->plan,
+                   .evaluate = real && !own && s->plan.problem->data.test.n > 0,
+                   .trace_steps = s->point->trace_steps,
+                   .loss = b->loss,
+                   .accuracy = b->accuracy,
+                   .epochs = b->epochs,
+                   .report = b->report,
+                   .event = b->event,
+                   .room = b->room,
                    .early = real && s->plan.steps >= TY_CHECK_STEPS ? b->early : NULL,
-                   .params = real && s->point->keep_params ? b->params : NULL, .progress = b->head->progress};
+                   .params = real && s->point->keep_params ? b->params : NULL,
+                   .progress = b->head->progress};
     for (long i = 0; i < b->epochs; i++)
         b->accuracy[i] = -1;
     double start = ty_child_clock();
@@ -221,7 +261,7 @@ static void run_here(void *arg_setup, void *arg_board)
         b->head->difference = difference_to_serial(s, c.early);
 }
 
-/* ---- the result, in the parent ---------------------------------------------------------------------- */
+/* ---- the result, in the parent --------------------------------------------------------------- */
 
 /* The rank that computes longest, the lowest on ties. */
 static int slowest_rank(const ty_rank_report *r, int n)
@@ -236,20 +276,32 @@ static int slowest_rank(const ty_rank_report *r, int n)
 static void describe(ty_row *row, const setup *s)
 {
     const ty_plan *p = &s->plan;
-    *row = (ty_row){.workers = p->workers, .dp = p->dp, .tp = p->tp, .pp = p->pp, .steps = p->steps, .batch = p->batch,
-                    .micro_batches = p->micro_batches > 1 ? p->micro_batches : 1, .threads = p->costing.threads,
-                    .seed = p->seed, .fits = 1, .ok = 1};
-    double *figures[] = {&row->step_s, &row->compute_s, &row->comm_exposed_s, &row->comm_hidden_s, &row->wait_s,
-                         &row->speedup, &row->efficiency, &row->serial_fraction, &row->bytes_sent, &row->messages,
-                         &row->peak_bytes, &row->loss, &row->accuracy, &row->closed_form_s, &row->energy_j,
-                         &row->cost_usd, &row->step_p10_s, &row->step_p90_s};
+    *row = (ty_row){.workers = p->workers,
+                    .dp = p->dp,
+                    .tp = p->tp,
+                    .pp = p->pp,
+                    .steps = p->steps,
+                    .batch = p->batch,
+                    .micro_batches = p->micro_batches > 1 ? p->micro_batches : 1,
+                    .threads = p->costing.threads,
+                    .seed = p->seed,
+                    .fits = 1,
+                    .ok = 1};
+    double *figures[] = {&row->step_s,        &row->compute_s,       &row->comm_exposed_s,
+                         &row->comm_hidden_s, &row->wait_s,          &row->speedup,
+                         &row->efficiency,    &row->serial_fraction, &row->bytes_sent,
+                         &row->messages,      &row->peak_bytes,      &row->loss,
+                         &row->accuracy,      &row->closed_form_s,   &row->energy_j,
+                         &row->cost_usd,      &row->step_p10_s,      &row->step_p90_s};
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         *figures[i] = NAN;
     snprintf(row->strategy, sizeof row->strategy, "%s", p->strategy->name);
     snprintf(row->workload, sizeof row->workload, "%s", p->problem->workload->name);
     snprintf(row->fabric, sizeof row->fabric, "%s", s->fabric->name);
-    snprintf(row->network, sizeof row->network, "%s", s->sim ? ty_network_name[s->platform.network] : "");
-    snprintf(row->platform, sizeof row->platform, "%.150s", s->sim ? s->platform.name : "this machine");
+    snprintf(row->network, sizeof row->network, "%s",
+             s->sim ? ty_network_name[s->platform.network] : "");
+    snprintf(row->platform, sizeof row->platform, "%.150s",
+             s->sim ? s->platform.name : "this machine");
     snprintf(row->collective, sizeof row->collective, "%s", p->allreduce ? p->allreduce->name : "");
     snprintf(row->fidelity, sizeof row->fidelity, "%s", s->sim ? "message" : "");
 }
@@ -293,14 +345,16 @@ static void judge(ty_row *row, const setup *s, double difference)
         remark(row, "ghost run: no loss or accuracy");
     } else if (!(difference <= TY_VALID_DIFFERENCE)) {
         row->ok = 0;
-        snprintf(text, sizeof text, "wrong result: parameters differ from serial's by %.2g after %d steps (bound %.0e)",
-                 difference, TY_CHECK_STEPS, TY_VALID_DIFFERENCE);
+        snprintf(
+            text, sizeof text,
+            "wrong result: parameters differ from serial's by %.2g after %d steps (bound %.0e)",
+            difference, TY_CHECK_STEPS, TY_VALID_DIFFERENCE);
         remark(row, text);
     }
     if (s->point->machine && row->peak_bytes * s->plan.costing.busy > s->point->machine->memory) {
         row->fits = 0;
-        snprintf(text, sizeof text, "does not fit: %.3g GB a worker, %.3g GB a host", row->peak_bytes / 1e9,
-                 s->point->machine->memory / 1e9);
+        snprintf(text, sizeof text, "does not fit: %.3g GB a worker, %.3g GB a host",
+                 row->peak_bytes / 1e9, s->point->machine->memory / 1e9);
         remark(row, text);
     }
     remark(row, "energy and cost: no power or price model");
@@ -349,7 +403,8 @@ static ty_err run_point(setup *s, ty_result *out)
     if (in_place)
         run_here(s, &b);
     else
-        e = ty_child_run(run_here, s, &b, s->point->progress, s->point->progress_arg, b.head->progress);
+        e = ty_child_run(run_here, s, &b, s->point->progress, s->point->progress_arg,
+                         b.head->progress);
     if (!e.code)
         e = b.head->error;
     describe(&out->row, s);

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 typedef struct outcome {
-    ty_machine            machine;
+    ty_machine machine;
     ty_calibration_report report;
-    ty_err                error;
+    ty_err error;
 } outcome;
 
 static void calibrate_here(void *a, void *b)
@@ -23,7 +23,8 @@ static void calibrate_here(void *a, void *b)
     o->error = ty_calibrate(b, &o->machine, &o->report);
 }
 
-ty_err ty_calibrate_in_child(const ty_calibrate_options *options, ty_machine *m, ty_calibration_report *report)
+ty_err ty_calibrate_in_child(const ty_calibrate_options *options, ty_machine *m,
+                             ty_calibration_report *report)
 {
     outcome *o = ty_child_share(sizeof *o);
     ty_calibrate_options copy = *options;
@@ -47,16 +48,22 @@ ty_err ty_machine_default(ty_machine *m, const char *path)
         ty_err e = ty_machine_load(m, cache);
         if (!e.code && ty_machine_is_here(m))
             return ty_ok();
-        fprintf(stderr, "trainyard: %s: calibrating again\n", e.code ? e.msg : "the calibration is of another machine");
+        fprintf(stderr, "trainyard: %s: calibrating again\n",
+                e.code ? e.msg : "the calibration is of another machine");
     }
-    fprintf(stderr, "trainyard: no calibration of this machine yet: a quick one, 10 s (kept in %s)\n", cache);
+    fprintf(stderr,
+            "trainyard: no calibration of this machine yet: a quick one, 10 s (kept in %s)\n",
+            cache);
     ty_calibration_report report = {0};
-    ty_err e = ty_calibrate_in_child(&(ty_calibrate_options){.seconds = 10, .quiet = 1}, m, &report);
+    ty_err e =
+        ty_calibrate_in_child(&(ty_calibrate_options){.seconds = 10, .quiet = 1}, m, &report);
     if (e.code && !report.fitted)
         return e;
     if (!e.code) /* a fit that noise spoilt serves this command and is not kept */
         e = ty_machine_save(m, cache);
     if (e.code)
-        fprintf(stderr, "trainyard: the calibration is not kept, and predictions from it are rough: %s\n", e.msg);
+        fprintf(stderr,
+                "trainyard: the calibration is not kept, and predictions from it are rough: %s\n",
+                e.msg);
     return ty_ok();
 }

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- interruption -------------------------------------------------------------------------------------- */
+/* ---- interruption ---------------------------------------------------------------------------- */
 
 static char own_dir[1024]; /* "" : nothing to remove */
 static volatile sig_atomic_t owner;
@@ -51,7 +51,7 @@ void ty_output_watch(void)
             sigaction(sig[i], &set, NULL);
 }
 
-/* ---- the folder ------------------------------------------------------------------------------------------ */
+/* ---- the folder ------------------------------------------------------------------------------ */
 
 static void utc(char *text, size_t size, const char *format)
 {
@@ -96,7 +96,8 @@ ty_err ty_output_open(ty_output *o, const char *command, const char *out_dir)
     if (!out_dir)
         name_folder(o);
     else if ((size_t)snprintf(o->dir, sizeof o->dir, "%s", out_dir) >= sizeof o->dir)
-        return ty_error(TY_EUSAGE, "--out: the path is longer than %zu characters", sizeof o->dir - 1);
+        return ty_error(TY_EUSAGE, "--out: the path is longer than %zu characters",
+                        sizeof o->dir - 1);
     o->fresh = stat(o->dir, &st) != 0;
     ty_output_watch();
     TY_TRY(ty_make_dir(o->dir));
@@ -119,7 +120,7 @@ void ty_output_abandon(ty_output *o)
     *o = (ty_output){0};
 }
 
-/* ---- what is put into it ----------------------------------------------------------------------------------- */
+/* ---- what is put into it --------------------------------------------------------------------- */
 
 void ty_output_option(ty_output *o, const char *name, const char *value)
 {
@@ -146,11 +147,14 @@ static void write_trace(FILE *f, const ty_result *r)
     int first = 1;
     size_t at = 0;
     fprintf(f, "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");
-    fprintf(f, "{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":0,\"args\":{\"name\":\"%s, %s, %s\"}}",
+    fprintf(f,
+            "{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":0,\"args\":{\"name\":\"%s, %s, %s\"}}",
             r->row.strategy, r->row.workload, r->row.fabric);
     for (int i = 0; i < r->ranks; i++)
-        fprintf(f, ",\n{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":0,\"tid\":%d,\"args\":{\"name\":\"rank %d\"}}", i,
-                i);
+        fprintf(f,
+                ",\n{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":0,\"tid\":%d,\"args\":{\"name\":"
+                "\"rank %d\"}}",
+                i, i);
     first = 0;
     for (int i = 0; i < r->ranks && at < r->events; i++) {
         size_t n = r->report[i].events < r->events - at ? r->report[i].events : r->events - at;
@@ -161,7 +165,8 @@ static void write_trace(FILE *f, const ty_result *r)
 }
 
 /* "trace.json" for the only run of a command; else named after the run, numbered where that is not enough. */
-static void name_trace(const ty_output *o, const ty_row *r, char *name, size_t size, char *path, size_t path_size)
+static void name_trace(const ty_output *o, const ty_row *r, char *name, size_t size, char *path,
+                       size_t path_size)
 {
     struct stat st;
     char number[16] = "";
@@ -169,7 +174,8 @@ static void name_trace(const ty_output *o, const ty_row *r, char *name, size_t s
         if (!strcmp(o->command, "run"))
             snprintf(name, size, "trace.json");
         else
-            snprintf(name, size, "trace-%s-%dx%d-%s%s.json", r->strategy, r->workers, r->threads, r->fabric, number);
+            snprintf(name, size, "trace-%s-%dx%d-%s%s.json", r->strategy, r->workers, r->threads,
+                     r->fabric, number);
         snprintf(path, path_size, "%s/%s", o->dir, name);
         if (!o->traces || stat(path, &st))
             return;
@@ -201,7 +207,7 @@ ty_err ty_output_run(ty_output *o, const ty_point *p, const ty_result *r)
     return ty_ok();
 }
 
-/* ---- closing ------------------------------------------------------------------------------------------------ */
+/* ---- closing --------------------------------------------------------------------------------- */
 
 static ty_err save_rows(const ty_output *o, const char *path)
 {
@@ -248,7 +254,7 @@ ty_err ty_output_close(ty_output *o, const char *csv, const char *json)
     return e;
 }
 
-/* ---- other programs ------------------------------------------------------------------------------------------ */
+/* ---- other programs -------------------------------------------------------------------------- */
 
 int ty_output_exec(const char *dir, const char *const *argv)
 {

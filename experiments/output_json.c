@@ -33,33 +33,64 @@ static json_t *host(void)
 {
     ty_machine m = {0};
     ty_machine_name_here(&m);
-    return json_pack("{s:s, s:s, s:i, s:o}", "name", m.host, "processor", m.processor, "cores", m.cores,
-                     "memory_bytes", number(m.memory));
+    return json_pack("{s:s, s:s, s:i, s:o}", "name", m.host, "processor", m.processor, "cores",
+                     m.cores, "memory_bytes", number(m.memory));
 }
 
 json_t *ty_json_header(const char *command, const char *begun)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:{}, s:[]}", "trainyard", TY_VERSION, "git", TY_GIT, "compiler",
-                     __VERSION__, "command", command, "begun", begun, "host", host(), "options", "runs");
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:{}, s:[]}", "trainyard", TY_VERSION, "git",
+                     TY_GIT, "compiler", __VERSION__, "command", command, "begun", begun, "host",
+                     host(), "options", "runs");
 }
 
-/* ---- a row: the same names as the columns of the CSV ----------------------------------------------------- */
+/* ---- a row: the same names as the columns of the CSV ----------------------------------------- */
 
 static const struct {
     const char *name;
     enum { TEXT, INT, LONG, SIZE, U64, REAL } kind;
     size_t at;
 } column[] = {
-#define C(kind, field) {#field, kind, offsetof(ty_row, field)}
-    C(TEXT, strategy),       C(TEXT, workload),       C(TEXT, fabric),        C(TEXT, network),
-    C(TEXT, platform),       C(INT, workers),         C(INT, dp),             C(INT, tp),
-    C(INT, pp),              C(LONG, steps),          C(REAL, step_s),        C(REAL, compute_s),
-    C(REAL, comm_exposed_s), C(REAL, comm_hidden_s),  C(REAL, wait_s),        C(REAL, speedup),
-    C(REAL, efficiency),     C(REAL, serial_fraction), C(REAL, bytes_sent),   C(REAL, messages),
-    C(REAL, peak_bytes),     C(INT, fits),            C(REAL, loss),          C(REAL, accuracy),
-    C(REAL, closed_form_s),  C(REAL, energy_j),       C(REAL, cost_usd),      C(INT, ok),
-    C(TEXT, message),        C(SIZE, batch),          C(INT, micro_batches),  C(INT, threads),
-    C(U64, seed),            C(TEXT, collective),     C(TEXT, fidelity),      C(REAL, step_p10_s),
+#define C(kind, field)                                                                             \
+    {                                                                                              \
+#field, kind, offsetof(ty_row, field)                                                      \
+    }
+    C(TEXT, strategy),
+    C(TEXT, workload),
+    C(TEXT, fabric),
+    C(TEXT, network),
+    C(TEXT, platform),
+    C(INT, workers),
+    C(INT, dp),
+    C(INT, tp),
+    C(INT, pp),
+    C(LONG, steps),
+    C(REAL, step_s),
+    C(REAL, compute_s),
+    C(REAL, comm_exposed_s),
+    C(REAL, comm_hidden_s),
+    C(REAL, wait_s),
+    C(REAL, speedup),
+    C(REAL, efficiency),
+    C(REAL, serial_fraction),
+    C(REAL, bytes_sent),
+    C(REAL, messages),
+    C(REAL, peak_bytes),
+    C(INT, fits),
+    C(REAL, loss),
+    C(REAL, accuracy),
+    C(REAL, closed_form_s),
+    C(REAL, energy_j),
+    C(REAL, cost_usd),
+    C(INT, ok),
+    C(TEXT, message),
+    C(SIZE, batch),
+    C(INT, micro_batches),
+    C(INT, threads),
+    C(U64, seed),
+    C(TEXT, collective),
+    C(TEXT, fidelity),
+    C(REAL, step_p10_s),
     C(REAL, step_p90_s),
 #undef C
 };
@@ -75,9 +106,9 @@ static json_t *cell(const ty_row *row, size_t i)
     case LONG:
         return json_integer(*(const long *)at);
     case SIZE:
-        return json_integer((json_int_t)*(const size_t *)at);
+        return json_integer((json_int_t) * (const size_t *)at);
     case U64:
-        return json_integer((json_int_t)*(const uint64_t *)at);
+        return json_integer((json_int_t) * (const uint64_t *)at);
     case REAL:
         return number(*(const double *)at);
     }
@@ -102,7 +133,7 @@ void ty_json_rows(json_t *o, const ty_row *row, size_t n)
     json_object_set_new(o, "rows", a);
 }
 
-/* ---- a run ------------------------------------------------------------------------------------------------- */
+/* ---- a run ----------------------------------------------------------------------------------- */
 
 static json_t *memory(const ty_ledger *l)
 {
@@ -119,18 +150,20 @@ static json_t *rank(const ty_rank_report *r)
     const ty_ledger *l = &r->ledger;
     char log[20];
     snprintf(log, sizeof log, "%016" PRIx64, r->log);
-    json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "step_s", number(r->step_s),
-                          "step_mean_s", number(r->mean_s), "step_p10_s", number(r->p10_s), "step_p90_s",
-                          number(r->p90_s), "compute_s", number(l->compute_s), "comm_exposed_s",
-                          number(l->comm_exposed_s), "comm_hidden_s", number(l->comm_hidden_s), "wait_s",
-                          number(l->wait_s), "messages", (json_int_t)l->messages, "bytes", (json_int_t)l->bytes,
+    json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "step_s",
+                          number(r->step_s), "step_mean_s", number(r->mean_s), "step_p10_s",
+                          number(r->p10_s), "step_p90_s", number(r->p90_s), "compute_s",
+                          number(l->compute_s), "comm_exposed_s", number(l->comm_exposed_s),
+                          "comm_hidden_s", number(l->comm_hidden_s), "wait_s", number(l->wait_s),
+                          "messages", (json_int_t)l->messages, "bytes", (json_int_t)l->bytes,
                           "flops", number(l->flops));
     json_object_set_new(o, "peak_bytes", memory(l));
     json_object_set_new(o, "message_log", json_string(log));
     json_object_set_new(o, "closed_form",
-                        json_pack("{s:o, s:o, s:o, s:o, s:o}", "step_s", number(r->closed_s), "compute_s",
-                                  number(r->closed_compute_s), "messages", number(r->closed_messages), "bytes",
-                                  number(r->closed_bytes), "peak_bytes", number(r->closed_peak)));
+                        json_pack("{s:o, s:o, s:o, s:o, s:o}", "step_s", number(r->closed_s),
+                                  "compute_s", number(r->closed_compute_s), "messages",
+                                  number(r->closed_messages), "bytes", number(r->closed_bytes),
+                                  "peak_bytes", number(r->closed_peak)));
     return o;
 }
 
@@ -138,8 +171,9 @@ static json_t *machine(const ty_machine *m)
 {
     if (!m)
         return json_null();
-    return json_pack("{s:s, s:s, s:s, s:i, s:o, s:s}", "host", m->host, "date", m->date, "processor", m->processor,
-                     "cores", m->cores, "peak_flops", number(m->peak_flops), "rates", ty_origin_name(m->origin));
+    return json_pack("{s:s, s:s, s:s, s:i, s:o, s:s}", "host", m->host, "date", m->date,
+                     "processor", m->processor, "cores", m->cores, "peak_flops",
+                     number(m->peak_flops), "rates", ty_origin_name(m->origin));
 }
 
 json_t *ty_json_run(const ty_point *p, const ty_result *r, const char *trace)
@@ -157,6 +191,7 @@ json_t *ty_json_run(const ty_point *p, const ty_result *r, const char *trace)
     json_object_set_new(o, "ranks", ranks);
     json_object_set_new(o, "trace", *trace ? json_string(trace) : json_null());
     json_object_set_new(o, "loss_history", r->loss ? numbers(r->loss, r->steps) : json_null());
-    json_object_set_new(o, "accuracy_history", r->accuracy ? numbers(r->accuracy, r->epochs) : json_null());
+    json_object_set_new(o, "accuracy_history",
+                        r->accuracy ? numbers(r->accuracy, r->epochs) : json_null());
     return o;
 }

@@ -4,9 +4,9 @@
  * that the folder is complete by itself: it can be copied, edited and drawn again.
  */
 #define _GNU_SOURCE
+#include "experiments/output_plot.h"
 #include "experiments/output.h"
 #include "experiments/output_half.h"
-#include "experiments/output_plot.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 
 enum { MOST_POINTS = 200 }; /* of a curve */
 
-/* ---- files -------------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 void ty_plot_quoted(FILE *f, const char *text) /* a gnuplot string: '' stands for ' */
 {
@@ -94,9 +94,12 @@ static ty_err draw(const ty_plot *p)
         unlink(ty_output_half);
     ty_output_half[0] = 0;
     if (status == 127)
-        return ty_error(TY_EMISSING, "gnuplot is missing: apt-get install gnuplot-nox, then (cd %.90s && gnuplot %s)",
-                        p->dir, script);
-    return status ? ty_error(TY_EMISSING, "gnuplot failed; to see why: (cd %.120s && gnuplot %s)", p->dir, script)
+        return ty_error(
+            TY_EMISSING,
+            "gnuplot is missing: apt-get install gnuplot-nox, then (cd %.90s && gnuplot %s)",
+            p->dir, script);
+    return status ? ty_error(TY_EMISSING, "gnuplot failed; to see why: (cd %.120s && gnuplot %s)",
+                             p->dir, script)
                   : ty_ok();
 }
 
@@ -131,7 +134,7 @@ void ty_plot_value(FILE *f, double v, char after)
         fprintf(f, "NaN%c", after); /* a gap */
 }
 
-/* ---- loss ----------------------------------------------------------------------------------------------------------- */
+/* ---- loss ------------------------------------------------------------------------------------ */
 
 static int has_loss(const ty_result *r)
 {
@@ -163,7 +166,8 @@ static void label_run(char *label, const ty_result *r, const ty_result *const *a
                  r->row.workers == 1 ? "" : "s", r->row.threads, r->row.threads == 1 ? "" : "s");
 }
 
-static ty_err write_loss_plot(ty_plot *f, const ty_result *const *results, size_t n, size_t curves, long window)
+static ty_err write_loss_plot(ty_plot *f, const ty_result *const *results, size_t n, size_t curves,
+                              long window)
 {
     char label[TY_PLOT_LABEL];
     size_t k = 0;
@@ -181,7 +185,8 @@ static ty_err write_loss_plot(ty_plot *f, const ty_result *const *results, size_
     return ty_plot_close(f, "loss.gp");
 }
 
-ty_err ty_plot_loss(const char *dir, const char *name, const char *title, const ty_result *const *results, size_t n)
+ty_err ty_plot_loss(const char *dir, const char *name, const char *title,
+                    const ty_result *const *results, size_t n)
 {
     ty_plot f;
     long most = 0;

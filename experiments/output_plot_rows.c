@@ -12,20 +12,20 @@
 
 enum { MOST_SERIES = 64, MOST_PANELS = 4 };
 
-/* ---- panels and series ---------------------------------------------------------------------------------------- */
+/* ---- panels and series ----------------------------------------------------------------------- */
 
 typedef struct series {
     char label[TY_PLOT_LABEL];
-    int  panel, colour, measured;
+    int panel, colour, measured;
     const ty_row *first;
 } series;
 
 typedef struct picture {
-    size_t        panels, n;
-    char          title[MOST_PANELS][80], note[MOST_PANELS][80]; /* first and second line above it */
-    const ty_row *panel[MOST_PANELS]; /* its first row */
-    series        s[MOST_SERIES];
-    int           colours;
+    size_t panels, n;
+    char title[MOST_PANELS][80], note[MOST_PANELS][80]; /* first and second line above it */
+    const ty_row *panel[MOST_PANELS];                   /* its first row */
+    series s[MOST_SERIES];
+    int colours;
 } picture;
 
 static int simulated(const ty_row *r)
@@ -75,9 +75,10 @@ static void name_panels(picture *p, const char *both, const ty_row *rows, size_t
                 network = rows[k].network;
         if (both_kinds((int)i, rows, n, p))
             how = both;
-        snprintf(p->title[i], sizeof p->title[i], "%.70s%s", place(r), strlen(place(r)) > 70 ? "..." : "");
-        snprintf(p->note[i], sizeof p->note[i], "batch %zu, %s%s%s", r->batch, how, *network ? ", network " : "",
-                 network);
+        snprintf(p->title[i], sizeof p->title[i], "%.70s%s", place(r),
+                 strlen(place(r)) > 70 ? "..." : "");
+        snprintf(p->note[i], sizeof p->note[i], "batch %zu, %s%s%s", r->batch, how,
+                 *network ? ", network " : "", network);
     }
 }
 
@@ -108,13 +109,16 @@ static void write_series(ty_plot *f, const picture *p)
         ty_plot_array(f, names[k], p->n);
         for (size_t i = 0; i < p->n; i++) {
             const series *s = &p->s[i];
-            fprintf(f->gp.f, "%s%d", i ? ", " : "", k == 0 ? s->panel + 1 : k == 1 ? s->colour + 1 : s->measured);
+            fprintf(f->gp.f, "%s%d", i ? ", " : "",
+                    k == 0   ? s->panel + 1
+                    : k == 1 ? s->colour + 1
+                             : s->measured);
         }
         fputs("]\n", f->gp.f);
     }
 }
 
-/* ---- speedup --------------------------------------------------------------------------------------------------- */
+/* ---- speedup --------------------------------------------------------------------------------- */
 
 static int has_speedup(const ty_row *r)
 {
@@ -160,7 +164,8 @@ static void collect_series(picture *p, const ty_row *rows, size_t n)
             add_series(p, &rows[i]);
     }
     name_panels(p, "measured (filled), simulated (open)", rows, n);
-    for (size_t i = 0; i < p->n; i++) /* measured and simulated share a colour and an entry of the key */
+    for (size_t i = 0; i < p->n;
+         i++) /* measured and simulated share a colour and an entry of the key */
         for (size_t k = 0; k < i; k++)
             if (p->s[k].panel == p->s[i].panel && p->s[k].colour == p->s[i].colour)
                 p->s[i].label[0] = 0;
@@ -171,7 +176,8 @@ static const ty_row *next_row(const series *s, int above, const ty_row *rows, si
 {
     const ty_row *best = NULL;
     for (size_t i = 0; i < n; i++)
-        if (same_series(s->first, &rows[i]) && rows[i].workers > above && (!best || rows[i].workers < best->workers))
+        if (same_series(s->first, &rows[i]) && rows[i].workers > above &&
+            (!best || rows[i].workers < best->workers))
             best = &rows[i];
     return best;
 }
@@ -198,7 +204,8 @@ static void write_speedups(FILE *f, const series *s, const ty_row *rows, size_t 
     fputs("\n\n", f);
 }
 
-ty_err ty_plot_speedup(const char *dir, const char *name, const char *title, const ty_row *rows, size_t n)
+ty_err ty_plot_speedup(const char *dir, const char *name, const char *title, const ty_row *rows,
+                       size_t n)
 {
     ty_plot f;
     ty_err e = ty_ok();
@@ -217,7 +224,7 @@ ty_err ty_plot_speedup(const char *dir, const char *name, const char *title, con
     return e;
 }
 
-/* ---- where the time went ------------------------------------------------------------------------------------------ */
+/* ---- where the time went --------------------------------------------------------------------- */
 
 static int has_breakdown(const ty_row *r)
 {
@@ -228,7 +235,8 @@ static void label_bar(char *label, const ty_row *r, const ty_row *rows, size_t n
 {
     int workers = 0, threads = 0, kinds = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!same_panel(&rows[i], r) || strcmp(rows[i].strategy, r->strategy) || !has_breakdown(&rows[i]))
+        if (!same_panel(&rows[i], r) || strcmp(rows[i].strategy, r->strategy) ||
+            !has_breakdown(&rows[i]))
             continue;
         workers |= rows[i].workers != r->workers;
         kinds |= simulated(&rows[i]) != simulated(r);
@@ -246,19 +254,22 @@ static void label_bar(char *label, const ty_row *r, const ty_row *rows, size_t n
 static void write_bars(FILE *f, const picture *p, int panel, const ty_row *rows, size_t n)
 {
     char label[TY_PLOT_LABEL];
-    fprintf(f, "# label  compute  exposed communication  waiting  hidden communication [ms a step]\n");
+    fprintf(f,
+            "# label  compute  exposed communication  waiting  hidden communication [ms a step]\n");
     for (size_t i = 0; i < n; i++) {
         const ty_row *r = &rows[i];
         if (!has_breakdown(r) || !same_panel(p->panel[panel], r))
             continue;
         label_bar(label, r, rows, n);
-        fprintf(f, "\"%s\" %.9g %.9g %.9g %.9g\n", label, 1e3 * r->compute_s, 1e3 * r->comm_exposed_s,
-                1e3 * r->wait_s, 1e3 * (r->comm_hidden_s > 0 ? r->comm_hidden_s : 0));
+        fprintf(f, "\"%s\" %.9g %.9g %.9g %.9g\n", label, 1e3 * r->compute_s,
+                1e3 * r->comm_exposed_s, 1e3 * r->wait_s,
+                1e3 * (r->comm_hidden_s > 0 ? r->comm_hidden_s : 0));
     }
     fputs("\n\n", f);
 }
 
-ty_err ty_plot_breakdown(const char *dir, const char *name, const char *title, const ty_row *rows, size_t n)
+ty_err ty_plot_breakdown(const char *dir, const char *name, const char *title, const ty_row *rows,
+                         size_t n)
 {
     ty_plot f;
     ty_err e = ty_ok();
@@ -278,4 +289,3 @@ ty_err ty_plot_breakdown(const char *dir, const char *name, const char *title, c
     free(p);
     return e;
 }
-

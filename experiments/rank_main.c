@@ -8,11 +8,11 @@
 #include <string.h>
 
 typedef struct diary { /* of one rank */
-    double *end;  /* [steps] when each step ended, evaluation left out */
-    double *loss; /* [steps] this rank's share */
+    double *end;       /* [steps] when each step ended, evaluation left out */
+    double *loss;      /* [steps] this rank's share */
 } diary;
 
-/* ---- evaluation ------------------------------------------------------------------------------------- */
+/* ---- evaluation ------------------------------------------------------------------------------ */
 
 /* Does this rank's model hold the whole network? */
 static int holds_all(const ty_worker *w)
@@ -49,7 +49,7 @@ static void gather_into(ty_worker *w, float *whole)
     ty_worker_resume(w);
 }
 
-/* ---- the report ------------------------------------------------------------------------------------- */
+/* ---- the report ------------------------------------------------------------------------------ */
 
 static int by_value(const void *a, const void *b)
 {
@@ -157,7 +157,7 @@ static void collect(ty_worker *w, ty_course *c, const diary *l)
     w->rank->quiet--;
 }
 
-/* ---- the program ------------------------------------------------------------------------------------ */
+/* ---- the program ----------------------------------------------------------------------------- */
 
 static void one_step(ty_worker *w, ty_course *c, diary *l, long s)
 {

@@ -28,14 +28,18 @@ void ty_row_compare(ty_row *row, double baseline_step_s)
         row->serial_fraction = (1 / row->speedup - 1.0 / n) / (1 - 1.0 / n);
 }
 
-/* ---- CSV -------------------------------------------------------------------------------------------- */
+/* ---- CSV ------------------------------------------------------------------------------------- */
 
 void ty_row_write_header(FILE *f)
 {
-    fputs("strategy,workload,fabric,network,platform,workers,dp,tp,pp,steps,step_s,compute_s,comm_exposed_s,"
-          "comm_hidden_s,wait_s,speedup,efficiency,serial_fraction,bytes_sent,messages,peak_bytes,fits,loss,accuracy,"
-          "closed_form_s,energy_j,cost_usd,ok,message,batch,micro_batches,threads,seed,collective,fidelity,step_p10_s,"
-          "step_p90_s\n", f);
+    fputs("strategy,workload,fabric,network,platform,workers,dp,tp,pp,steps,step_s,compute_s,comm_"
+          "exposed_s,"
+          "comm_hidden_s,wait_s,speedup,efficiency,serial_fraction,bytes_sent,messages,peak_bytes,"
+          "fits,loss,accuracy,"
+          "closed_form_s,energy_j,cost_usd,ok,message,batch,micro_batches,threads,seed,collective,"
+          "fidelity,step_p10_s,"
+          "step_p90_s\n",
+          f);
 }
 
 static void text(FILE *f, const char *s) /* RFC 4180 */
@@ -72,10 +76,14 @@ void ty_row_write(FILE *f, const ty_row *r)
     for (size_t i = 0; i < 5; i++)
         text(f, names[i]);
     fprintf(f, "%d,%d,%d,%d,%ld,", r->workers, r->dp, r->tp, r->pp, r->steps);
-    numbers(f, (const double[]){r->step_s, r->compute_s, r->comm_exposed_s, r->comm_hidden_s, r->wait_s, r->speedup,
-                                r->efficiency, r->serial_fraction, r->bytes_sent, r->messages, r->peak_bytes}, 11);
+    numbers(f,
+            (const double[]){r->step_s, r->compute_s, r->comm_exposed_s, r->comm_hidden_s,
+                             r->wait_s, r->speedup, r->efficiency, r->serial_fraction,
+                             r->bytes_sent, r->messages, r->peak_bytes},
+            11);
     fprintf(f, "%d,", r->fits);
-    numbers(f, (const double[]){r->loss, r->accuracy, r->closed_form_s, r->energy_j, r->cost_usd}, 5);
+    numbers(f, (const double[]){r->loss, r->accuracy, r->closed_form_s, r->energy_j, r->cost_usd},
+            5);
     fprintf(f, "%d,", r->ok);
     text(f, r->message);
     fprintf(f, "%zu,%d,%d,%" PRIu64 ",", r->batch, r->micro_batches, r->threads, r->seed);

@@ -9,14 +9,14 @@
 
 typedef struct spare { /* a pooled buffer: this header, then the data */
     struct spare *next;
-    size_t        bytes;
-    char          pad[48]; /* keeps the data aligned to 64 bytes */
+    size_t bytes;
+    char pad[48]; /* keeps the data aligned to 64 bytes */
 } spare;
 
 struct ty_memory_account {
     pthread_mutex_t lock;
-    ty_ledger       book; /* only its memory fields */
-    spare          *pool;
+    ty_ledger book; /* only its memory fields */
+    spare *pool;
 };
 
 ty_memory_account *ty_memory_account_new(void)

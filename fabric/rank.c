@@ -18,7 +18,8 @@ void ty_rank_init(ty_rank *r, int id, const ty_fabric_ops *ops, const ty_job *jo
 
 void ty_rank_lane_init(ty_rank *lane, ty_rank *parent)
 {
-    *lane = (ty_rank){.id = parent->id, .lane = parent->lane + 1, .ops = parent->ops, .job = parent->job};
+    *lane = (ty_rank){
+        .id = parent->id, .lane = parent->lane + 1, .ops = parent->ops, .job = parent->job};
     lane->parent = parent;
     lane->quiet = parent->quiet;
     lane->mem = parent->mem;
@@ -52,11 +53,13 @@ void ty_rank_describe_waits(char *buf, size_t size, ty_rank *const *ranks, int n
         }
         const char *comma = shown++ ? "; " : "";
         if (w->what == TY_IN_RECV && w->peer == TY_ANY)
-            used += (size_t)snprintf(buf + used, size - used, "%srank %d waits for %zu B from any rank (channel %d)",
-                                     comma, ranks[i]->id, w->bytes, w->tag & 255);
+            used += (size_t)snprintf(buf + used, size - used,
+                                     "%srank %d waits for %zu B from any rank (channel %d)", comma,
+                                     ranks[i]->id, w->bytes, w->tag & 255);
         else if (w->what == TY_IN_RECV || w->what == TY_IN_SEND)
-            used += (size_t)snprintf(buf + used, size - used, "%srank %d waits for %zu B %s rank %d (channel %d)",
-                                     comma, ranks[i]->id, w->bytes, w->what == TY_IN_RECV ? "from" : "to",
+            used += (size_t)snprintf(buf + used, size - used,
+                                     "%srank %d waits for %zu B %s rank %d (channel %d)", comma,
+                                     ranks[i]->id, w->bytes, w->what == TY_IN_RECV ? "from" : "to",
                                      w->peer, w->tag & 255);
         else
             used += (size_t)snprintf(buf + used, size - used, "%srank %d %s", comma, ranks[i]->id,
@@ -66,9 +69,10 @@ void ty_rank_describe_waits(char *buf, size_t size, ty_rank *const *ranks, int n
         snprintf(buf + used, size - used, "; and %d more", left);
 }
 
-/* ---- messages --------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
-static void log_event(ty_rank *r, int op, int peer, int tag, size_t bytes) /* FNV-1a over the four words */
+static void log_event(ty_rank *r, int op, int peer, int tag,
+                      size_t bytes) /* FNV-1a over the four words */
 {
     const uint64_t word[] = {(uint64_t)op, (uint64_t)peer, (uint64_t)tag, bytes};
     for (int i = 0; i < 4; i++)
@@ -77,7 +81,8 @@ static void log_event(ty_rank *r, int op, int peer, int tag, size_t bytes) /* FN
 
 ty_req *ty_isend(ty_rank *r, int dst, int tag, const void *buf, size_t bytes)
 {
-    TY_CHECK(dst >= 0 && dst < r->job->ranks && dst != r->id, "send to rank %d of %d", dst, r->job->ranks);
+    TY_CHECK(dst >= 0 && dst < r->job->ranks && dst != r->id, "send to rank %d of %d", dst,
+             r->job->ranks);
     if (!r->quiet) {
         r->ledger.messages++;
         r->ledger.bytes += bytes;
@@ -88,9 +93,10 @@ ty_req *ty_isend(ty_rank *r, int dst, int tag, const void *buf, size_t bytes)
 
 ty_req *ty_irecv(ty_rank *r, int src, int tag, void *buf, size_t bytes)
 {
-    TY_CHECK(src >= TY_ANY && src < r->job->ranks && src != r->id, "receive from rank %d of %d", src,
-             r->job->ranks);
-    TY_CHECK(src != TY_ANY || (tag & TY_TAG_INBOX), "a receive from any rank needs an inbox channel");
+    TY_CHECK(src >= TY_ANY && src < r->job->ranks && src != r->id, "receive from rank %d of %d",
+             src, r->job->ranks);
+    TY_CHECK(src != TY_ANY || (tag & TY_TAG_INBOX),
+             "a receive from any rank needs an inbox channel");
     if (!r->quiet)
         log_event(r, 2, src, tag, bytes);
     return r->ops->irecv(r, src, tag, buf, bytes);
@@ -148,7 +154,7 @@ void ty_recv(ty_rank *r, int src, int tag, void *buf, size_t bytes)
     ty_wait(r, ty_irecv(r, src, tag, buf, bytes));
 }
 
-/* ---- time, lanes, the end --------------------------------------------------------------------------- */
+/* ---- time, lanes, the end -------------------------------------------------------------------- */
 
 double ty_now(ty_rank *r)
 {
@@ -176,7 +182,8 @@ static void merge(ty_rank *r, const ty_ledger *lane, double blocked)
     r->ledger.flops += lane->flops;
     r->ledger.comm_hidden_s += lane->comm_hidden_s + share * lane->comm_exposed_s;
     r->ledger.comm_exposed_s += least(blocked, comm) * (comm > 0 ? lane->comm_exposed_s / comm : 0);
-    r->ledger.wait_s += blocked - least(blocked, comm) * (comm > 0 ? lane->comm_exposed_s / comm : 0);
+    r->ledger.wait_s +=
+        blocked - least(blocked, comm) * (comm > 0 ? lane->comm_exposed_s / comm : 0);
 }
 
 void ty_join(ty_rank *r, ty_lane *l)

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 
 typedef struct pushed {
-    ty_stream       *stream;
-    ty_lane         *before;
+    ty_stream *stream;
+    ty_lane *before;
     ty_collective_fn fn;
-    ty_team          team;
-    ty_tensor        x;
+    ty_team team;
+    ty_tensor x;
 } pushed;
 
 void ty_stream_init(ty_stream *s, ty_rank *r, int number)

@@ -5,8 +5,10 @@ ty_team ty_team_new(ty_rank *r, int channel, int first, int stride, int n)
 {
     int me = stride ? (r->id - first) / stride : 0;
     TY_CHECK(channel >= 0 && channel < 256, "channel %d", channel);
-    TY_CHECK(me >= 0 && me < n && first + me * stride == r->id, "rank %d is no member of its team", r->id);
-    return (ty_team){.rank = r, .n = n, .me = me, .first = first, .stride = stride, .channel = channel};
+    TY_CHECK(me >= 0 && me < n && first + me * stride == r->id, "rank %d is no member of its team",
+             r->id);
+    return (ty_team){
+        .rank = r, .n = n, .me = me, .first = first, .stride = stride, .channel = channel};
 }
 
 ty_team ty_team_inbox(ty_rank *r, int channel, int first, int stride, int n)

@@ -19,33 +19,33 @@
 typedef struct yard yard;
 
 struct ty_lane {
-    ty_rank        rank;  /* lane 0: the rank itself */
-    yard          *yard;
-    ty_main        fn;
-    void          *arg;
-    pthread_t      thread;
+    ty_rank rank; /* lane 0: the rank itself */
+    yard *yard;
+    ty_main fn;
+    void *arg;
+    pthread_t thread;
     pthread_cond_t wake;
-    int            finished;
-    ty_lane       *joiner; /* blocked until this lane is finished */
-    ty_lane       *next;   /* of the forked lanes that run */
+    int finished;
+    ty_lane *joiner; /* blocked until this lane is finished */
+    ty_lane *next;   /* of the forked lanes that run */
 };
 
 typedef struct request {
-    ty_req          q; /* first: a ty_req is a request */
-    void           *buf;
-    int             from; /* of a receive: who sent it; q itself is its owner's alone until wait */
-    double          sent_at;
-    int             done;
-    ty_lane        *waiter; /* blocked on this request */
+    ty_req q; /* first: a ty_req is a request */
+    void *buf;
+    int from; /* of a receive: who sent it; q itself is its owner's alone until wait */
+    double sent_at;
+    int done;
+    ty_lane *waiter; /* blocked on this request */
     struct request *next;
 } request;
 
 typedef struct message { /* sent before its receive was posted */
-    int             src, tag;
-    size_t          bytes, room;
-    double          sent_at;
+    int src, tag;
+    size_t bytes, room;
+    double sent_at;
     struct message *next;
-    char           *data; /* NULL: ghost */
+    char *data; /* NULL: ghost */
 } message;
 
 typedef struct mailbox { /* of one rank, oldest first */
@@ -54,19 +54,20 @@ typedef struct mailbox { /* of one rank, oldest first */
 } mailbox;
 
 struct yard {
-    const ty_job   *job;
+    const ty_job *job;
     pthread_mutex_t lock;
-    int             live, blocked, dead;
-    mailbox        *box;   /* [ranks] */
-    ty_lane        *lanes; /* [ranks] */
-    ty_lane        *forked;
-    message        *spare; /* buffers to use again */
-    double          start;
-    char            why[200];
-    yard           *wreck; /* the one before */
+    int live, blocked, dead;
+    mailbox *box;   /* [ranks] */
+    ty_lane *lanes; /* [ranks] */
+    ty_lane *forked;
+    message *spare; /* buffers to use again */
+    double start;
+    char why[200];
+    yard *wreck; /* the one before */
 };
 
-static yard *wrecks; /* deadlocked: lanes may still sleep on what is in them, so they are left standing */
+static yard
+    *wrecks; /* deadlocked: lanes may still sleep on what is in them, so they are left standing */
 
 static _Thread_local ty_lane *me;
 
@@ -89,7 +90,7 @@ static void whereami(char *buf, unsigned long size)
         snprintf(buf, size, "rank %d @%.4f s", me->rank.id, threads_now(&me->rank));
 }
 
-/* ---- blocking and deadlock: the lock is held -------------------------------------------------------- */
+/* ---- blocking and deadlock: the lock is held ------------------------------------------------- */
 
 static void declare_dead(yard *y)
 {
@@ -133,7 +134,7 @@ static void wake(yard *y, ty_lane *l)
     pthread_cond_signal(&l->wake);
 }
 
-/* ---- messages --------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static message *message_new(yard *y, size_t bytes, int ghost)
 {
@@ -280,7 +281,7 @@ static void threads_wait(ty_rank *r, ty_req *req, ty_req *done)
     free(q);
 }
 
-/* ---- lanes ------------------------------------------------------------------------------------------ */
+/* ---- lanes ----------------------------------------------------------------------------------- */
 
 static void lane_init(ty_lane *l, yard *y, ty_main fn, void *arg)
 {
@@ -351,7 +352,7 @@ static void threads_join(ty_rank *r, ty_lane *l, ty_ledger *done)
     free(l);
 }
 
-/* ---- the run ---------------------------------------------------------------------------------------- */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 static void yard_fini(yard *y)
 {

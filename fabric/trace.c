@@ -53,8 +53,11 @@ void ty_trace_write(FILE *f, int rank, const ty_event *e, size_t n, int *first)
         const char *name = e[i].kind == TY_EV_COMPUTE ? ty_class_name((ty_class)e[i].name)
                            : e[i].kind == TY_EV_COMM  ? "message"
                                                       : kind[e[i].kind];
-        fprintf(f, "%s\n{\"name\":\"%s\",\"cat\":\"%s\",\"ph\":\"X\",\"pid\":0,\"tid\":%d,\"ts\":%.3f,\"dur\":%.3f",
-                *first ? "" : ",", name, kind[e[i].kind], rank, 1e6 * e[i].begin, 1e6 * (e[i].end - e[i].begin));
+        fprintf(f,
+                "%s\n{\"name\":\"%s\",\"cat\":\"%s\",\"ph\":\"X\",\"pid\":0,\"tid\":%d,\"ts\":%.3f,"
+                "\"dur\":%.3f",
+                *first ? "" : ",", name, kind[e[i].kind], rank, 1e6 * e[i].begin,
+                1e6 * (e[i].end - e[i].begin));
         if (e[i].peer >= 0)
             fprintf(f, ",\"args\":{\"peer\":%d,\"bytes\":%zu}", e[i].peer, e[i].bytes);
         else if (e[i].kind == TY_EV_STEP)

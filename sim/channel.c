@@ -35,7 +35,9 @@ static struct {
 void ty_channels_init(const ty_job *job, int couriers)
 {
     all.couriers = couriers;
-    all.factor = job->platform->network == TY_NET_TCP ? 13.01 : 1; /* LV08: Velho & Legrand, SIMUTools 2009 */
+    all.factor = job->platform->network == TY_NET_TCP
+                     ? 13.01
+                     : 1; /* LV08: Velho & Legrand, SIMUTools 2009 */
     all.doormen = ty_zalloc((size_t)job->ranks, sizeof *all.doormen);
     all.slots = 1024;
     all.slot = ty_zalloc(all.slots, sizeof *all.slot);
@@ -93,7 +95,8 @@ static void furnish(channel *c)
         c->inbox = ty_channel_find(TY_ANY, c->dst, c->tag);
     }
     if (c->src >= 0)
-        c->route = all.factor * sg_host_get_route_latency(ty_engine_host(c->src), ty_engine_host(c->dst));
+        c->route =
+            all.factor * sg_host_get_route_latency(ty_engine_host(c->src), ty_engine_host(c->dst));
     snprintf(name, sizeof name, "%d>%d #%x", c->src, c->dst, (unsigned)c->tag);
     c->mailbox = sg_mailbox_by_name(name);
 }

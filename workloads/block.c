@@ -14,7 +14,8 @@ ty_block ty_block_window(const ty_block *b, ty_span in, ty_span out, int has_bia
 
 ty_span ty_span_chunk(ty_span whole, int p, int i)
 {
-    return (ty_span){ty_chunk_first(whole.total, p, i), ty_chunk_size(whole.total, p, i), whole.total};
+    return (ty_span){ty_chunk_first(whole.total, p, i), ty_chunk_size(whole.total, p, i),
+                     whole.total};
 }
 
 void ty_block_place(const ty_block *b, const float *from, float *whole)
@@ -25,6 +26,6 @@ void ty_block_place(const ty_block *b, const float *from, float *whole)
     for (size_t i = 0; i < b->in.n; i++)
         memcpy(w + i * b->out.total, from + i * b->out.n, b->out.n * sizeof(float));
     if (b->has_bias)
-        memcpy(whole + b->offset + b->in.total * b->out.total + b->out.first, from + b->in.n * b->out.n,
-               b->out.n * sizeof(float));
+        memcpy(whole + b->offset + b->in.total * b->out.total + b->out.first,
+               from + b->in.n * b->out.n, b->out.n * sizeof(float));
 }

@@ -28,12 +28,13 @@ static void init(const ty_block *b, uint64_t seed)
 static ty_tensor forward(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y)
 {
     if (ty_op(r, ty_work_linear_fwd(x.rows, b->out.n, b->in.n), y))
-        ty_kernel_linear_fwd(y.data, x.data, b->w.data, b->has_bias ? b->b.data : NULL, x.rows, b->out.n,
-                             b->in.n);
+        ty_kernel_linear_fwd(y.data, x.data, b->w.data, b->has_bias ? b->b.data : NULL, x.rows,
+                             b->out.n, b->in.n);
     return y;
 }
 
-static ty_tensor backward(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor dy, ty_tensor dx)
+static ty_tensor backward(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor dy,
+                          ty_tensor dx)
 {
     (void)y;
     if (ty_op(r, ty_work_linear_bwd_w(x.rows, b->out.n, b->in.n), b->dw))
@@ -62,9 +63,11 @@ static int work_backward(const ty_block *b, size_t rows, int need_dx, ty_work *o
     return n;
 }
 
-const ty_block_ops ty_block_linear = {"linear", params, init, forward, backward, work_forward, work_backward};
+const ty_block_ops ty_block_linear = {"linear", params,       init,         forward,
+                                      backward, work_forward, work_backward};
 
 ty_block ty_linear_new(size_t in, size_t out)
 {
-    return (ty_block){.ops = &ty_block_linear, .in = {0, in, in}, .out = {0, out, out}, .has_bias = 1};
+    return (ty_block){
+        .ops = &ty_block_linear, .in = {0, in, in}, .out = {0, out, out}, .has_bias = 1};
 }

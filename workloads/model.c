@@ -48,8 +48,8 @@ static void lay_out(ty_model *m, int train)
     }
 }
 
-void ty_model_init(ty_model *m, ty_rank *r, const ty_block *blocks, int n, size_t rows, int slots, int first,
-                   int train, uint64_t seed)
+void ty_model_init(ty_model *m, ty_rank *r, const ty_block *blocks, int n, size_t rows, int slots,
+                   int first, int train, uint64_t seed)
 {
     *m = (ty_model){.rank = r, .n = n, .slots = slots, .first = first};
     size_t total = param_count(blocks, n), places = (size_t)(slots * n);
@@ -126,7 +126,8 @@ ty_tensor ty_model_loss(ty_model *m, int slot, ty_tensor labels, float scale, do
 {
     ty_tensor y = m->out[slot * m->n + m->n - 1], dy = ty_model_dy(m, y.rows);
     if (ty_op(m->rank, ty_work_softmax_xent(y.rows, y.cols), dy))
-        *loss += scale * ty_kernel_softmax_xent(dy.data, y.data, labels.data, y.rows, y.cols, scale, NULL);
+        *loss += scale *
+                 ty_kernel_softmax_xent(dy.data, y.data, labels.data, y.rows, y.cols, scale, NULL);
     return dy;
 }
 

@@ -38,7 +38,8 @@ void ty_optimizer_step(ty_optimizer *o, ty_rank *r, ty_tensor params, ty_tensor 
     if (!ty_op(r, ty_optimizer_work(o->kind, params.n), params))
         return;
     if (o->kind == TY_SGD)
-        ty_kernel_sgd(params.data, o->state[0].data, grads.data, params.n, rate, (float)o->momentum);
+        ty_kernel_sgd(params.data, o->state[0].data, grads.data, params.n, rate,
+                      (float)o->momentum);
     else
         ty_kernel_adamw(params.data, o->state[0].data, o->state[1].data, grads.data, params.n, rate,
                         (float)o->momentum, 0.999F, 1e-8F, 0.01F, (int)step + 1);

@@ -24,7 +24,8 @@ static ty_tensor forward(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y
     return x;
 }
 
-static ty_tensor backward(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor dy, ty_tensor dx)
+static ty_tensor backward(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor dy,
+                          ty_tensor dx)
 {
     (void)b, (void)x, (void)dx;
     if (ty_op(r, ty_work_relu_bwd(dy.n), dy))
@@ -45,7 +46,8 @@ static int work_backward(const ty_block *b, size_t rows, int need_dx, ty_work *o
     return 1;
 }
 
-const ty_block_ops ty_block_relu = {"relu", params, init, forward, backward, work_forward, work_backward};
+const ty_block_ops ty_block_relu = {"relu",   params,       init,         forward,
+                                    backward, work_forward, work_backward};
 
 ty_block ty_relu_new(size_t n)
 {

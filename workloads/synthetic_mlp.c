@@ -12,10 +12,12 @@ static ty_err open_synthetic(const ty_workload_options *o, ty_problem *p)
     if (layers > TY_MAX_HIDDEN)
         return ty_error(TY_EUSAGE, "--layers %ld: at most %d", layers, TY_MAX_HIDDEN);
     if (o->hidden_n)
-        return ty_error(TY_EUSAGE, "synthetic-mlp has equal layers: use --layers and --width, not --hidden");
+        return ty_error(TY_EUSAGE,
+                        "synthetic-mlp has equal layers: use --layers and --width, not --hidden");
     for (long i = 0; i + 1 < layers; i++)
         hidden[i] = width;
-    ty_dataset_synthetic(&p->data, o->samples ? (uint32_t)o->samples : 8192, (uint32_t)width, (uint32_t)width);
+    ty_dataset_synthetic(&p->data, o->samples ? (uint32_t)o->samples : 8192, (uint32_t)width,
+                         (uint32_t)width);
     ty_problem_mlp(p, width, hidden, (int)layers - 1, width);
     return ty_ok();
 }
