@@ -41,8 +41,8 @@ const ty_option ty_option_table[] = {
      "synthetic-mlp: linear layers"},
     {NULL, "width", 0, "N", TY_COUNT, AT(width), 1, 1 << 20, RUNS, "256", NULL,
      "synthetic-mlp: width of each layer [neurons]"},
-    {NULL, "samples", 0, "N", TY_COUNT, AT(samples), 1, MOST, RUNS, "8192", NULL,
-     "synthetic-mlp: samples in its training set"},
+    {NULL, "samples", 0, "N", TY_COUNT, AT(samples), 1, MOST, RUNS, "all", NULL,
+     "training samples; more than there are: simulated and ghost runs only"},
     {NULL, "data", 0, "DIR", TY_TEXT, AT(data), 0, 0, RUNS, "what is shipped", NULL,
      "folder of IDX files (mnist-mlp) or CSV file (digits-mlp)"},
 

@@ -98,10 +98,9 @@ static ty_err open_problem(ty_setup *s, const ty_options *o)
                              .samples = o->samples};
     memcpy(w.hidden, o->hidden, sizeof w.hidden);
     int fixed = !strcmp(name, "mnist-mlp") || !strcmp(name, "digits-mlp");
-    if (fixed && (o->layers || o->width || o->samples))
-        return ty_error(
-            TY_EUSAGE, "--layers, --width and --samples belong to synthetic-mlp; %s takes --hidden",
-            name);
+    if (fixed && (o->layers || o->width))
+        return ty_error(TY_EUSAGE,
+                        "--layers and --width belong to synthetic-mlp; %s takes --hidden", name);
     if (o->data && !strcmp(name, "synthetic-mlp"))
         return ty_error(TY_EUSAGE,
                         "--data: synthetic-mlp makes its samples up; use mnist-mlp or digits-mlp");
@@ -220,6 +219,8 @@ ty_err ty_setup_open(ty_setup *s, const ty_options *o, const char *command)
     TY_TRY(make_point(s, o));
     TY_TRY(check_names(o, s->point.fabric));
     TY_TRY(open_problem(s, o));
+    if (!strcmp(command, "run"))
+        TY_TRY(ty_point_check(&s->point));
     TY_TRY(check_platform(&s->point));
     TY_TRY(open_output(s, o, command));
     note_options(&s->out, o);

@@ -115,7 +115,8 @@ static ty_err check_point(const ty_point *p, int ghost)
     return ty_ok();
 }
 
-static ty_err prepare(setup *s, const ty_point *p, int *ghost)
+/* Everything but the platform and the plan. */
+static ty_err begin(setup *s, const ty_point *p, int *ghost)
 {
     *s = (setup){.point = p};
     TY_TRY(ty_fabric_find(p->fabric ? p->fabric : "threads", &s->fabric));
@@ -128,6 +129,25 @@ static ty_err prepare(setup *s, const ty_point *p, int *ghost)
             TY_EUSAGE,
             "started by mpirun, but --fabric is %s: use --fabric mpi, or start without mpirun",
             s->fabric->name);
+    return ty_ok();
+}
+
+ty_err ty_point_check(const ty_point *p)
+{
+    setup s;
+    int ghost;
+    ty_point bare = *p;
+    bare.machine = NULL;
+    TY_TRY(begin(&s, &bare, &ghost));
+    s.sim = 0; /* no platform is open: costs are of no interest here */
+    TY_TRY(make_plan(&s, ghost));
+    ty_plan_free(&s.plan);
+    return ty_ok();
+}
+
+static ty_err prepare(setup *s, const ty_point *p, int *ghost)
+{
+    TY_TRY(begin(s, p, ghost));
     if (s->sim)
         TY_TRY(ty_platform_open(&s->platform, p->platform ? p->platform : "multicore", p->network,
                                 p->workers, p->workers_per_node, p->machine));

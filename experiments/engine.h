@@ -39,6 +39,9 @@ typedef struct ty_point {
  * row.message says why. ty_result_free(out) in both cases. */
 ty_err ty_point_run(const ty_point *p, ty_result *out);
 
+/* What is wrong with the point that shows without a machine model, in no time: before a calibration makes anybody wait. */
+ty_err ty_point_check(const ty_point *p);
+
 /* A result is valid when no parameter differs by more than this from serial's after two steps, relative to the largest:
  * fp32 sums in other orders. */
 #define TY_VALID_DIFFERENCE 1e-4

@@ -44,12 +44,12 @@ static int is(const char *a, const char *b)
 
 /* One at a time in a process. */
 static struct {
-    trial          t;
-    ty_strategy    spy; /* t.strategy with a look at the parameters after the last step */
-    ty_platform    platform;
-    ty_plan        plan;
-    ty_course      course;
-    outcome       *out;
+    trial t;
+    ty_strategy spy; /* t.strategy with a look at the parameters after the last step */
+    ty_platform platform;
+    ty_plan plan;
+    ty_course course;
+    outcome *out;
 } now;
 
 static uint64_t hash(const void *data, size_t bytes)
@@ -71,7 +71,10 @@ static ty_costing costing(const trial *t, int sim)
 {
     const ty_machine *m = golden_machine();
     int threads = t->threads ? t->threads : 1, busy = sim ? 1 : t->workers;
-    return (ty_costing){.net = sim ? now.platform.net : m->handoff, .machine = m, .threads = threads, .busy = busy,
+    return (ty_costing){.net = sim ? now.platform.net : m->handoff,
+                        .machine = m,
+                        .threads = threads,
+                        .busy = busy,
                         .share = sim ? 1 : (double)(busy * threads) / m->cores};
 }
 
@@ -79,13 +82,28 @@ static ty_err prepare(outcome *o)
 {
     const trial *t = &now.t;
     int sim = is(t->fabric, "sim");
+    TY_CHECK(t->workers <= MOST_WORKERS && t->steps <= MOST_STEPS &&
+                 t->problem->params <= MOST_PARAMS,
+             "too large a trial");
     if (sim)
-        TY_TRY(ty_platform_open(&now.platform, t->platform ? t->platform : "cluster:nodes=64,cores=1,bandwidth=10Gbps,"
-                                "latency=20us", TY_NET_TEXTBOOK, t->workers, 1, golden_machine()));
-    ty_plan_options p = {.strategy = &now.spy, .problem = t->problem, .workers = t->workers,
-                         .micro_batches = t->micro_batches, .batch = t->batch, .steps = t->steps, .seed = 1, .augment = 1,
-                         .optimizer = t->optimizer, .rate = t->optimizer == TY_ADAMW ? 0.001 : 0.05, .momentum = 0.9,
-                         .collective = t->collective, .costing = costing(t, sim)};
+        TY_TRY(ty_platform_open(&now.platform,
+                                t->platform ? t->platform
+                                            : "cluster:nodes=64,cores=1,bandwidth=10Gbps,"
+                                              "latency=20us",
+                                TY_NET_TEXTBOOK, t->workers, 1, golden_machine()));
+    ty_plan_options p = {.strategy = &now.spy,
+                         .problem = t->problem,
+                         .workers = t->workers,
+                         .micro_batches = t->micro_batches,
+                         .batch = t->batch,
+                         .steps = t->steps,
+                         .seed = 1,
+                         .augment = 1,
+                         .optimizer = t->optimizer,
+                         .rate = t->optimizer == TY_ADAMW ? 0.001 : 0.05,
+                         .momentum = 0.9,
+                         .collective = t->collective,
+                         .costing = costing(t, sim)};
     ty_err e = ty_plan_make(&now.plan, &p);
     if (e.code && sim)
         ty_platform_close(&now.platform);
@@ -95,8 +113,12 @@ static ty_err prepare(outcome *o)
     o->ghost = t->ghost;
     o->params_n = t->problem->params;
     memcpy(o->place, now.plan.place, (size_t)t->workers * sizeof *o->place);
-    now.course = (ty_course){.plan = &now.plan, .trace_steps = TRACED_STEPS, .loss = o->loss, .report = o->report,
-                             .params = t->ghost ? NULL : o->params, .room = MOST_TEXT / 64};
+    now.course = (ty_course){.plan = &now.plan,
+                             .trace_steps = TRACED_STEPS,
+                             .loss = o->loss,
+                             .report = o->report,
+                             .params = t->ghost ? NULL : o->params,
+                             .room = MOST_TEXT / 64};
     return ty_ok();
 }
 
@@ -108,10 +130,13 @@ static void write_text(outcome *o)
     for (int i = 0; i < o->workers; i++) {
         const ty_rank_report *r = &o->report[i];
         const ty_ledger *l = &r->ledger;
-        fprintf(f, "\nrank %d %.17g %.17g %.17g %.17g %.17g %.17g %.17g %lu %lu %zu %lx %.17g %.17g %.17g %.17g", i, r->step_s,
-                r->mean_s, r->p10_s, l->compute_s, l->comm_exposed_s, l->comm_hidden_s, l->wait_s,
-                (unsigned long)l->messages, (unsigned long)l->bytes, l->total_peak, (unsigned long)r->log, r->closed_s,
-                r->closed_messages, r->closed_bytes, r->closed_peak);
+        fprintf(f,
+                "\nrank %d %.17g %.17g %.17g %.17g %.17g %.17g %.17g %lu %lu %zu %lx %.17g %.17g "
+                "%.17g %.17g",
+                i, r->step_s, r->mean_s, r->p10_s, l->compute_s, l->comm_exposed_s,
+                l->comm_hidden_s, l->wait_s, (unsigned long)l->messages, (unsigned long)l->bytes,
+                l->total_peak, (unsigned long)r->log, r->closed_s, r->closed_messages,
+                r->closed_bytes, r->closed_peak);
         ty_trace_write(f, i, now.course.event + at, r->events, &first);
         at += r->events;
     }
@@ -125,15 +150,22 @@ static void run_here(void *fabric, void *out)
     const ty_fabric_ops *ops = fabric;
     outcome *o = out;
     const trial *t = &now.t;
-    ty_job job = {.ranks = t->workers, .threads = t->threads ? t->threads : 1, .busy = now.plan.costing.busy,
-                  .ghost = t->ghost, .trace_steps = TRACED_STEPS, .timeout_s = t->timeout_s,
-                  .machine = golden_machine(), .platform = &now.platform, .net = now.plan.costing.net};
+    ty_job job = {.ranks = t->workers,
+                  .threads = t->threads ? t->threads : 1,
+                  .busy = now.plan.costing.busy,
+                  .ghost = t->ghost,
+                  .trace_steps = TRACED_STEPS,
+                  .timeout_s = t->timeout_s,
+                  .machine = golden_machine(),
+                  .platform = &now.platform,
+                  .net = now.plan.costing.net};
     int child = !is(ops->name, "mpi") && !getenv("OMPI_COMM_WORLD_SIZE");
     if (child)
         alarm(PATIENCE_S); /* a hang becomes a failure */
     now.course.event = ty_alloc(now.course.room * sizeof(ty_event));
     o->error = ops->run(&job, ty_rank_main, &now.course);
-    o->here = o->report[0].mean_s > 0 || (!is(ops->name, "mpi"));
+    const char *process = getenv("OMPI_COMM_WORLD_RANK");
+    o->here = !is(ops->name, "mpi") || !process || atoi(process) == 0;
     if (o->here && !o->error.code)
         write_text(o);
     free(now.course.event);
@@ -184,7 +216,8 @@ static ty_err replicas_agree(const outcome *o)
             const ty_place *a = &o->place[i], *b = &o->place[j];
             int same = a->role == TY_TRAIN && b->role == TY_TRAIN && a->t == b->t && a->p == b->p;
             if (same && o->holds[i] && o->holds[j] && o->holds[i] != o->holds[j])
-                return ty_error(TY_EWRONG, "ranks %d and %d are replicas, and hold different parameters", j, i);
+                return ty_error(
+                    TY_EWRONG, "ranks %d and %d are replicas, and hold different parameters", j, i);
         }
     return ty_ok();
 }
@@ -210,11 +243,14 @@ ty_err law_equals_serial(const outcome *serial, const outcome *got, double *devi
     if (deviation)
         *deviation = worst / bound;
     if (!(worst <= bound))
-        return ty_error(TY_EWRONG, "parameters differ from serial's by %.2g after %ld steps; rounding explains %.2g", worst,
-                        got->steps, bound);
+        return ty_error(
+            TY_EWRONG,
+            "parameters differ from serial's by %.2g after %ld steps; rounding explains %.2g",
+            worst, got->steps, bound);
     for (long s = 0; s < got->steps; s++)
         if (!(fabs(got->loss[s] - serial->loss[s]) <= rounding(got, serial->loss[s])))
-            return ty_error(TY_EWRONG, "the loss of step %ld is %.8g, serial's %.8g", s, got->loss[s], serial->loss[s]);
+            return ty_error(TY_EWRONG, "the loss of step %ld is %.8g, serial's %.8g", s,
+                            got->loss[s], serial->loss[s]);
     return replicas_agree(got);
 }
 
@@ -224,11 +260,13 @@ ty_err law_equal_across_fabrics(const outcome *a, const outcome *b)
     for (size_t i = 0; i < a->params_n; i++)
         differ += memcmp(&a->params[i], &b->params[i], sizeof(float)) != 0;
     if (differ)
-        return ty_error(TY_EWRONG, "%zu of %zu parameters differ between fabrics", differ, a->params_n);
+        return ty_error(TY_EWRONG, "%zu of %zu parameters differ between fabrics", differ,
+                        a->params_n);
     for (long s = 0; s < a->steps; s++)
         if (a->loss[s] != b->loss[s])
-            return ty_error(TY_EWRONG, "the loss of step %ld differs between fabrics: %.17g and %.17g", s, a->loss[s],
-                            b->loss[s]);
+            return ty_error(TY_EWRONG,
+                            "the loss of step %ld differs between fabrics: %.17g and %.17g", s,
+                            a->loss[s], b->loss[s]);
     return ty_ok();
 }
 
@@ -236,7 +274,8 @@ static ty_err same(int rank, const char *what, double ghost, double real)
 {
     if (ghost == real)
         return ty_ok();
-    return ty_error(TY_EWRONG, "rank %d: %s is %.12g as a ghost and %.12g with numbers", rank, what, ghost, real);
+    return ty_error(TY_EWRONG, "rank %d: %s is %.12g as a ghost and %.12g with numbers", rank, what,
+                    ghost, real);
 }
 
 ty_err law_ghost_equals_real(const outcome *ghost, const outcome *real, int virtual_time)
@@ -267,7 +306,8 @@ static ty_err counted(int rank, const char *what, double got, double formula)
 {
     if (fabs(got - formula) <= 1e-9 * fabs(formula)) /* a mean over steps may be a fraction */
         return ty_ok();
-    return ty_error(TY_EWRONG, "rank %d: %.12g %s, the closed form says %.12g", rank, got, what, formula);
+    return ty_error(TY_EWRONG, "rank %d: %.12g %s, the closed form says %.12g", rank, got, what,
+                    formula);
 }
 
 ty_err law_counters_equal_formula(const outcome *o)
@@ -294,8 +334,8 @@ ty_err law_time_equals_formula(const ty_rank_report *r, int workers, double *dev
         if (deviation)
             *deviation = fmax(*deviation, off / 0.01);
         if (!(off <= 0.01) && !e.code)
-            e = ty_error(TY_EWRONG, "rank %d: a step takes %.6g s, the closed form says %.6g s", i, r[i].mean_s,
-                         r[i].closed_s);
+            e = ty_error(TY_EWRONG, "rank %d: a step takes %.6g s, the closed form says %.6g s", i,
+                         r[i].mean_s, r[i].closed_s);
     }
     return judged || e.code ? e : ty_error(TY_EWRONG, "no rank computes, says the closed form");
 }
@@ -307,15 +347,17 @@ ty_err law_repeatable(const outcome *a, const outcome *b)
         at++;
     if (!a->text[at] && !b->text[at] && at > 0)
         return ty_ok();
-    return ty_error(TY_EWRONG, "two runs differ at character %zu: '%.40s' and '%.40s'", at, a->text + at, b->text + at);
+    return ty_error(TY_EWRONG, "two runs differ at character %zu: '%.40s' and '%.40s'", at,
+                    a->text + at, b->text + at);
 }
 
 ty_err law_equal_for_any_threads(const outcome *a, const outcome *b)
 {
     for (long s = 0; s < a->steps; s++)
         if (a->loss[s] != b->loss[s])
-            return ty_error(TY_EWRONG, "the loss of step %ld depends on the number of threads: %.17g and %.17g", s,
-                            a->loss[s], b->loss[s]);
+            return ty_error(
+                TY_EWRONG, "the loss of step %ld depends on the number of threads: %.17g and %.17g",
+                s, a->loss[s], b->loss[s]);
     return ty_ok();
 }
 
@@ -332,7 +374,8 @@ ty_err law_ends_whole(const outcome *o)
     double sum = 0;
     for (size_t i = 0; i < o->params_n && !o->ghost; i++)
         sum += fabs((double)o->params[i]);
-    return o->ghost || (sum > 0 && isfinite(sum)) ? ty_ok() : ty_error(TY_EWRONG, "no parameters came back");
+    return o->ghost || (sum > 0 && isfinite(sum)) ? ty_ok()
+                                                  : ty_error(TY_EWRONG, "no parameters came back");
 }
 
 /* ---- all of them on one trial ------------------------------------------------------------------------ */
@@ -372,10 +415,12 @@ static void judge_figures(trial t, verdicts *v)
 
 static void judge_numbers(trial t, const outcome *real, verdicts *v)
 {
-    int lone = real->here && t.strategy->order == TY_FIXED; /* processes without a result only take part */
+    int lone =
+        real->here && t.strategy->order == TY_FIXED; /* processes without a result only take part */
     if (lone) {
         outcome *serial = perform_serial(t);
-        v->law[1] = serial->error.code ? serial->error : law_equals_serial(serial, real, &v->serial_deviation);
+        v->law[1] = serial->error.code ? serial->error
+                                       : law_equals_serial(serial, real, &v->serial_deviation);
         forget(serial);
     }
     if (lone && !is(t.fabric, "threads")) {
@@ -385,7 +430,8 @@ static void judge_numbers(trial t, const outcome *real, verdicts *v)
     }
     outcome *ghost = perform_with(t, t.fabric, 1, 1);
     if (ghost->here)
-        v->law[3] = ghost->error.code ? ghost->error : law_ghost_equals_real(ghost, real, is(t.fabric, "sim"));
+        v->law[3] = ghost->error.code ? ghost->error
+                                      : law_ghost_equals_real(ghost, real, is(t.fabric, "sim"));
     forget(ghost);
     if (is(t.fabric, "sim")) {
         outcome *again = perform_with(t, t.fabric, 0, 1);

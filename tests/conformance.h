@@ -10,33 +10,34 @@
 #include "experiments/rank_main.h"
 #include "sim/platform.h"
 
-enum { MOST_STEPS = 16, MOST_WORKERS = 64, MOST_PARAMS = 1 << 14, MOST_TEXT = 1 << 19 };
+enum { MOST_STEPS = 16, MOST_WORKERS = 64, MOST_PARAMS = 1 << 18, MOST_TEXT = 1 << 19 };
 
 /* What to run. Zero or NULL: as with ty_plan_options. */
 typedef struct trial {
     const ty_strategy *strategy;
-    const ty_problem  *problem;
+    const ty_problem *problem;
     const char *fabric, *platform, *collective;
-    int         workers, micro_batches, threads, ghost;
-    size_t      batch;
-    long        steps;
+    int workers, micro_batches, threads, ghost;
+    size_t batch;
+    long steps;
     ty_optimizer_kind optimizer;
-    double      timeout_s; /* mpi */
+    double timeout_s; /* mpi */
 } trial;
 
 /* What came of it. Lives in memory that is shared with the child that ran it. */
 typedef struct outcome {
-    ty_err   error; /* TY_EUSAGE: the plan was refused; TY_EWRONG: the run failed */
-    int      here;  /* this process knows the rest: rank 0 of an MPI job, everybody elsewhere */
-    int      workers, ghost;
-    long     steps;
-    size_t   params_n;
+    ty_err error; /* TY_EUSAGE: the plan was refused; TY_EWRONG: the run failed */
+    int here;     /* this process knows the rest: rank 0 of an MPI job, everybody elsewhere */
+    int workers, ghost;
+    long steps;
+    size_t params_n;
     ty_place place[MOST_WORKERS];
-    double   loss[MOST_STEPS];
+    double loss[MOST_STEPS];
     ty_rank_report report[MOST_WORKERS];
-    uint64_t holds[MOST_WORKERS];  /* hash of the parameters that each rank held at the end; 0: none or unknown */
-    float    params[MOST_PARAMS];  /* of the whole network, at the end */
-    char     text[MOST_TEXT];      /* every figure with all its digits, and the timeline */
+    uint64_t holds
+        [MOST_WORKERS]; /* hash of the parameters that each rank held at the end; 0: none or unknown */
+    float params[MOST_PARAMS]; /* of the whole network, at the end */
+    char text[MOST_TEXT];      /* every figure with all its digits, and the timeline */
 } outcome;
 
 /* A problem of digits with this network, and only `samples` of them to train on (so that an epoch is short). */
@@ -46,7 +47,7 @@ const ty_machine *golden_machine(void);
 
 /* Run it: in a child, on MPI in place. Every process of an MPI job calls; forget() what comes back. */
 outcome *perform(trial t);
-void     forget(outcome *o);
+void forget(outcome *o);
 
 /* 1. Equals serial. Also: replicas hold the same bits. `deviation`: the largest found, relative to the bound; may be NULL. */
 ty_err law_equals_serial(const outcome *serial, const outcome *got, double *deviation);

@@ -33,8 +33,9 @@ static void must_hold(trial t)
     verdicts v = apply_laws(t);
     worst_serial = v.serial_deviation > worst_serial ? v.serial_deviation : worst_serial;
     worst_time = v.time_deviation > worst_time ? v.time_deviation : worst_time;
-    ck_assert_msg(!*rejecting(&v), "%s, %d workers, %s, %d micro-batches on %s breaks law %s: %s", t.strategy->name, t.workers,
-                  t.collective ? t.collective : "auto", t.micro_batches, t.fabric, rejecting(&v), first_verdict(&v));
+    ck_assert_msg(!*rejecting(&v), "%s, %d workers, %s, %d micro-batches on %s breaks law %s: %s",
+                  t.strategy->name, t.workers, t.collective ? t.collective : "auto",
+                  t.micro_batches, t.fabric, rejecting(&v), first_verdict(&v));
 }
 
 /* Of each strategy: with each all-reduce, with few and many micro-batches. */
@@ -69,16 +70,55 @@ START_TEST(adam_keeps_them_too)
 {
     int count[5], n = worker_counts(count);
     if (count[n > 2 ? 2 : 0] <= 3)
-        must_hold((trial){.strategy = &ty_data_allreduce, .problem = &thirty, .workers = count[n > 2 ? 2 : 0],
-                          .optimizer = TY_ADAMW, .collective = "ring"});
+        must_hold((trial){.strategy = &ty_data_allreduce,
+                          .problem = &thirty,
+                          .workers = count[n > 2 ? 2 : 0],
+                          .optimizer = TY_ADAMW,
+                          .collective = "ring"});
 }
 END_TEST
 
-static void must_refuse(const ty_strategy *s, const ty_problem *q, int workers, size_t batch, int micro, const char *legal)
+/* Large enough that every kernel of it shares its work out. */
+START_TEST(a_seeded_run_has_the_same_bits_for_any_number_of_openmp_threads)
 {
-    outcome *o = perform((trial){.strategy = s, .problem = q, .fabric = fabric_name(), .workers = workers,
-                                 .micro_batches = micro, .batch = batch, .steps = STEPS});
-    ck_assert_msg(o->error.code == TY_EUSAGE, "%s with %d workers is not refused", s->name, workers);
+    static const size_t wide[] = {512, 250};
+    const ty_strategy *const s[] = {&ty_serial, &ty_data_allreduce};
+    if (!on("threads"))
+        return;
+    ty_problem q = digits(wide, 2, 0);
+    outcome *o[3];
+    for (int i = 0; i < 3; i++) {
+        o[i] = perform((trial){.strategy = s[_i],
+                               .problem = &q,
+                               .fabric = "threads",
+                               .workers = 1 + _i,
+                               .batch = 255,
+                               .steps = 3,
+                               .threads = i + 1,
+                               .collective = "ring"});
+        ck_assert_msg(!law_ends_whole(o[i]).code, "%s", law_ends_whole(o[i]).msg);
+        ty_err e = law_equal_for_any_threads(o[0], o[i]);
+        e = e.code ? e : law_equal_across_fabrics(o[0], o[i]);
+        ck_assert_msg(!e.code, "%s with %d threads: %s", s[_i]->name, i + 1, e.msg);
+    }
+    for (int i = 0; i < 3; i++)
+        forget(o[i]);
+    ty_problem_close(&q);
+}
+END_TEST
+
+static void must_refuse(const ty_strategy *s, const ty_problem *q, int workers, size_t batch,
+                        int micro, const char *legal)
+{
+    outcome *o = perform((trial){.strategy = s,
+                                 .problem = q,
+                                 .fabric = fabric_name(),
+                                 .workers = workers,
+                                 .micro_batches = micro,
+                                 .batch = batch,
+                                 .steps = STEPS});
+    ck_assert_msg(o->error.code == TY_EUSAGE, "%s with %d workers is not refused", s->name,
+                  workers);
     ck_assert_msg(strstr(o->error.msg, legal), "'%s' does not say '%s'", o->error.msg, legal);
     forget(o);
 }
@@ -102,6 +142,7 @@ int main(void)
     TCase *t = tcase_create(fabric_name());
     tcase_add_loop_test(t, every_strategy_keeps_every_law, 0, (int)ty_strategies_n);
     tcase_add_test(t, adam_keeps_them_too);
+    tcase_add_loop_test(t, a_seeded_run_has_the_same_bits_for_any_number_of_openmp_threads, 0, 2);
     tcase_add_test(t, an_illegal_plan_is_refused_before_a_rank_starts_and_told_what_is_legal);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

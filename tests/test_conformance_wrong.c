@@ -13,20 +13,29 @@ static ty_problem problem;
 
 static trial of(const ty_strategy *s)
 {
-    return (trial){.strategy = s, .problem = &problem, .fabric = fabric_name(), .workers = ranks_or(3), .batch = BATCH,
-                   .steps = STEPS, .collective = "ring", .timeout_s = 1};
+    return (trial){.strategy = s,
+                   .problem = &problem,
+                   .fabric = fabric_name(),
+                   .workers = ranks_or(3),
+                   .batch = BATCH,
+                   .steps = STEPS,
+                   .collective = "ring",
+                   .timeout_s = 1};
 }
 
 START_TEST(every_wrong_strategy_is_rejected_by_the_laws_that_it_breaks)
 {
     const wrong *w = &wrongs[_i];
-    const char *expected = on("sim") ? w->rejected_on_sim : on("mpi") ? w->rejected_on_mpi : w->rejected_on_threads;
+    const char *expected = on("sim")   ? w->rejected_on_sim
+                           : on("mpi") ? w->rejected_on_mpi
+                                       : w->rejected_on_threads;
     if (ranks_or(3) < 3 || !expected) /* with fewer ranks some mistakes make no difference */
         return;
     verdicts v = apply_laws(of(w->strategy));
     if (getenv("OMPI_COMM_WORLD_RANK") && atoi(getenv("OMPI_COMM_WORLD_RANK")) > 0)
         return; /* rank 0 knows */
-    ck_assert_msg(!strcmp(rejecting(&v), expected), "%s (%s) is rejected by the laws '%s', not '%s': %s", w->strategy->name,
+    ck_assert_msg(!strcmp(rejecting(&v), expected),
+                  "%s (%s) is rejected by the laws '%s', not '%s': %s", w->strategy->name,
                   w->strategy->summary, rejecting(&v), expected, first_verdict(&v));
     if (getenv("TY_TELL"))
         printf("%-18s law %-10s %s\n", w->strategy->name, rejecting(&v), first_verdict(&v));
@@ -36,7 +45,8 @@ END_TEST
 START_TEST(the_right_one_is_not_rejected)
 {
     verdicts v = apply_laws(of(&ty_data_allreduce));
-    ck_assert_msg(!*rejecting(&v), "data-allreduce is rejected by law %s: %s", rejecting(&v), first_verdict(&v));
+    ck_assert_msg(!*rejecting(&v), "data-allreduce is rejected by law %s: %s", rejecting(&v),
+                  first_verdict(&v));
 }
 END_TEST
 
@@ -60,8 +70,10 @@ START_TEST(a_deadlock_ends_the_run_and_names_the_waiting_ranks)
         return;
     const char *line = seventh(&wrong_deadlock, _i);
     ck_assert_ptr_nonnull(line);
-    ck_assert_msg(strstr(line, "rank 0 waits for 4 B from rank 1") && strstr(line, "rank 1 waits for 4 B from rank 2") &&
-                  strstr(line, "rank 2 waits for 4 B from rank 0"), "it says '%s'", line);
+    ck_assert_msg(strstr(line, "rank 0 waits for 4 B from rank 1") &&
+                      strstr(line, "rank 1 waits for 4 B from rank 2") &&
+                      strstr(line, "rank 2 waits for 4 B from rank 0"),
+                  "it says '%s'", line);
 }
 END_TEST
 
@@ -71,7 +83,8 @@ START_TEST(a_deadlock_of_lanes_names_their_ranks)
         return;
     const char *line = seventh(&wrong_lane_deadlock, _i);
     ck_assert_ptr_nonnull(line);
-    ck_assert_msg(strstr(line, "rank 0 waits for") && strstr(line, "rank 2 waits for"), "it says '%s'", line);
+    ck_assert_msg(strstr(line, "rank 0 waits for") && strstr(line, "rank 2 waits for"),
+                  "it says '%s'", line);
 }
 END_TEST
 
@@ -106,7 +119,8 @@ int main(int argc, char **argv)
     Suite *s = suite_create("conformance_wrong");
     TCase *t = tcase_create(fabric_name());
     tcase_add_test(t, the_right_one_is_not_rejected);
-    tcase_add_loop_test(t, every_wrong_strategy_is_rejected_by_the_laws_that_it_breaks, 0, (int)wrongs_n);
+    tcase_add_loop_test(t, every_wrong_strategy_is_rejected_by_the_laws_that_it_breaks, 0,
+                        (int)wrongs_n);
     tcase_add_loop_test(t, a_deadlock_ends_the_run_and_names_the_waiting_ranks, 0, 2);
     tcase_add_loop_test(t, a_deadlock_of_lanes_names_their_ranks, 0, 2);
     tcase_add_loop_test(t, a_crash_of_one_rank_ends_the_run_with_its_words, 0, 2);

@@ -18,8 +18,16 @@ static int can_simulate;
 
 static ty_point point(const char *strategy, const char *fabric, int workers)
 {
-    return (ty_point){.strategy = strategy, .problem = &net, .fabric = fabric, .workers = workers, .platform = "ideal",
-                      .batch = 32, .steps = 4, .ghost = -1, .threads = 1, .machine = &machine};
+    return (ty_point){.strategy = strategy,
+                      .problem = &net,
+                      .fabric = fabric,
+                      .workers = workers,
+                      .platform = "ideal",
+                      .batch = 32,
+                      .steps = 4,
+                      .ghost = -1,
+                      .threads = 1,
+                      .machine = &machine};
 }
 
 static ty_result done(ty_point p)
@@ -34,7 +42,8 @@ static void refused(ty_point p, const char *says)
 {
     ty_result r;
     ty_err e = ty_point_run(&p, &r);
-    ck_assert_msg(e.code == TY_EUSAGE && strstr(e.msg, says), "'%s' does not say '%s'", e.msg, says);
+    ck_assert_msg(e.code == TY_EUSAGE && strstr(e.msg, says), "'%s' does not say '%s'", e.msg,
+                  says);
     ty_result_free(&r);
 }
 
@@ -47,8 +56,10 @@ START_TEST(a_run_that_fails_on_the_way_is_a_result_that_says_why)
     p.steps = 20;
     ty_result r = done(p);
     ck_assert_int_eq(r.row.ok, 0);
-    ck_assert_msg(strstr(r.row.message, "loss of step") && strstr(r.row.message, "lower --rate"), "%s", r.row.message);
-    ck_assert_msg(isnan(r.row.step_s) && isnan(r.row.loss) && isnan(r.row.bytes_sent), "a failed run has figures");
+    ck_assert_msg(strstr(r.row.message, "loss of step") && strstr(r.row.message, "lower --rate"),
+                  "%s", r.row.message);
+    ck_assert_msg(isnan(r.row.step_s) && isnan(r.row.loss) && isnan(r.row.bytes_sent),
+                  "a failed run has figures");
     ty_result_free(&r);
 }
 END_TEST
@@ -155,31 +166,49 @@ END_TEST
 
 /* ---- figures ---------------------------------------------------------------------------------------- */
 
-static void adds_up(const char *strategy, const char *fabric, int workers, double within)
+/* What is wrong with the figures of a run, or TY_OK. */
+static ty_err adds_up(const char *strategy, const char *fabric, int workers, double within)
 {
     ty_point p = point(strategy, fabric, workers);
     p.steps = 100; /* the first touch of a page counts less */
     ty_result r = done(p);
     const ty_row *w = &r.row;
     double sum = w->compute_s + w->comm_exposed_s + w->wait_s;
+    ty_err e = ty_ok();
     ck_assert_msg(w->ok, "%s: %s", strategy, w->message);
-    ck_assert_msg(fabs(sum / w->step_s - 1) <= within, "%s on %s, %d workers: %g + %g + %g is not %g", strategy, fabric, workers,
-                  w->compute_s, w->comm_exposed_s, w->wait_s, w->step_s);
-    ck_assert(w->compute_s > 0 && w->comm_exposed_s >= 0 && w->comm_hidden_s >= 0 && w->wait_s >= 0);
+    ck_assert(w->compute_s > 0 && w->comm_exposed_s >= 0 && w->comm_hidden_s >= 0 &&
+              w->wait_s >= 0);
     ck_assert_double_gt(w->closed_form_s, 0);
     ck_assert(w->step_p10_s <= w->step_s && w->step_s <= w->step_p90_s);
     for (int i = 0; i < r.ranks; i++)
-        ck_assert_double_le(r.report[i].ledger.compute_s, r.report[r.shown].ledger.compute_s * (1 + 1e-9));
+        ck_assert_double_le(r.report[i].ledger.compute_s,
+                            r.report[r.shown].ledger.compute_s * (1 + 1e-9));
+    if (!(fabs(sum / w->step_s - 1) <= within))
+        e = ty_error(TY_EWRONG, "%s on %s, %d workers: %g + %g + %g is not %g", strategy, fabric,
+                     workers, w->compute_s, w->comm_exposed_s, w->wait_s, w->step_s);
     ty_result_free(&r);
+    return e;
+}
+
+/* Real time passes between reading two clocks, much when others want the processor: chance may
+ * spoil a run or two, a mistake in the account spoils all. */
+static ty_err adds_up_for_real(const char *strategy, int workers)
+{
+    ty_err e = ty_ok();
+    for (int i = 0; i < 5; i++)
+        if (!(e = adds_up(strategy, "threads", workers, 0.05)).code)
+            break;
+    return e;
 }
 
 START_TEST(computing_communicating_and_waiting_make_up_a_step)
 {
     const char *name = ty_strategies[_i]->name;
     for (int workers = 1; workers <= 3; workers += strcmp(name, "serial") ? 1 : 3) {
-        adds_up(name, "threads", workers, 0.05); /* some real time passes between reading two clocks */
-        if (can_simulate)
-            adds_up(name, "sim", workers, 1e-9);
+        ty_err e = adds_up_for_real(name, workers);
+        if (!e.code && can_simulate)
+            e = adds_up(name, "sim", workers, 1e-9);
+        ck_assert_msg(!e.code, "%s", e.msg);
     }
 }
 END_TEST
@@ -279,7 +308,8 @@ int main(void)
     tcase_add_test(t, what_does_not_fit_is_a_result_and_no_error);
     tcase_add_test(t, a_mistake_is_refused_before_anything_runs);
     tcase_add_test(t, a_run_is_as_long_as_asked);
-    tcase_add_loop_test(t, computing_communicating_and_waiting_make_up_a_step, 0, (int)ty_strategies_n);
+    tcase_add_loop_test(t, computing_communicating_and_waiting_make_up_a_step, 0,
+                        (int)ty_strategies_n);
     tcase_add_test(t, a_real_run_is_compared_with_serial_and_brings_its_parameters);
     tcase_add_test(t, a_ghost_has_no_loss_and_says_so);
     tcase_add_test(t, a_timeline_holds_the_traced_steps_and_no_more_events_than_there_is_room_for);

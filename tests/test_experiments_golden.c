@@ -18,8 +18,13 @@ static ty_problem net, layers;
 
 static ty_point point(const char *strategy, const ty_problem *q, const char *platform, int workers)
 {
-    return (ty_point){.strategy = strategy, .problem = q, .fabric = "sim", .platform = platform, .workers = workers,
-                      .ghost = 1, .machine = &machine};
+    return (ty_point){.strategy = strategy,
+                      .problem = q,
+                      .fabric = "sim",
+                      .platform = platform,
+                      .workers = workers,
+                      .ghost = 1,
+                      .machine = &machine};
 }
 
 static void add_row(FILE *f, ty_point p)
@@ -31,7 +36,8 @@ static void add_row(FILE *f, ty_point p)
     ty_result_free(&r);
 }
 
-static void rows(FILE *f, const ty_problem *q, const char *platform, ty_network network, size_t batch)
+static void rows(FILE *f, const ty_problem *q, const char *platform, ty_network network,
+                 size_t batch)
 {
     ty_row_write_header(f);
     for (size_t s = 0; s < ty_strategies_n; s++)
@@ -85,8 +91,11 @@ static void timeline(FILE *f)
 
 static const struct {
     const char *file;
-    void      (*print)(FILE *f);
-} runs[] = {{"ideal.csv", ideal}, {"ethernet.csv", ethernet}, {"multicore.csv", multicore}, {"tcp.csv", tcp},
+    void (*print)(FILE *f);
+} runs[] = {{"ideal.csv", ideal},
+            {"ethernet.csv", ethernet},
+            {"multicore.csv", multicore},
+            {"tcp.csv", tcp},
             {"pipeline.json", timeline}};
 enum { RUNS = sizeof runs / sizeof *runs };
 
@@ -129,7 +138,8 @@ int main(void)
         printf("without SimGrid there is nothing to print\n");
         return 0;
     }
-    ty_workload_options small = {.hidden = {32, 16, 32}, .hidden_n = 3}, big = {.layers = 8, .width = 512};
+    ty_workload_options small = {.hidden = {32, 16, 32}, .hidden_n = 3},
+                        big = {.layers = 8, .width = 512};
     ty_err e = ty_problem_open(&net, "digits-mlp", &small);
     TY_CHECK(!e.code, "%s", e.msg);
     e = ty_problem_open(&layers, "synthetic-mlp", &big);

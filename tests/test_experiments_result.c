@@ -11,8 +11,10 @@
 
 /* DESIGN.md, section 7: columns are added at the end, never moved. */
 static const char columns[] =
-    "strategy,workload,fabric,network,platform,workers,dp,tp,pp,steps,step_s,compute_s,comm_exposed_s,comm_hidden_s,wait_s,"
-    "speedup,efficiency,serial_fraction,bytes_sent,messages,peak_bytes,fits,loss,accuracy,closed_form_s,energy_j,cost_usd,ok,"
+    "strategy,workload,fabric,network,platform,workers,dp,tp,pp,steps,step_s,compute_s,comm_"
+    "exposed_s,comm_hidden_s,wait_s,"
+    "speedup,efficiency,serial_fraction,bytes_sent,messages,peak_bytes,fits,loss,accuracy,closed_"
+    "form_s,energy_j,cost_usd,ok,"
     "message,batch,micro_batches,threads,seed,collective,fidelity,step_p10_s,step_p90_s\n";
 enum { COLUMNS = 37 };
 
@@ -61,14 +63,43 @@ static int fields(const char *line, char out[][512])
 
 static ty_row full(void)
 {
-    return (ty_row){.strategy = "data-allreduce", .workload = "digits-mlp", .fabric = "sim", .network = "textbook",
-                    .platform = "cluster:nodes=4,bandwidth=10Gbps", .workers = 4, .dp = 2, .tp = 1, .pp = 3, .steps = 17,
-                    .step_s = 1.0 / 3, .compute_s = 0.1, .comm_exposed_s = 0.2, .comm_hidden_s = 0.3, .wait_s = 0.4,
-                    .speedup = 3.9, .efficiency = 0.975, .serial_fraction = 0.0085, .bytes_sent = 1e12, .messages = 6,
-                    .peak_bytes = 123456789, .fits = 1, .loss = 2.25, .accuracy = 0.97, .closed_form_s = 0.3334,
-                    .energy_j = 5, .cost_usd = 0.01, .ok = 1, .message = "said \"no\", then\nleft", .batch = 128,
-                    .micro_batches = 16, .threads = 2, .seed = 18446744073709551615u, .collective = "ring",
-                    .fidelity = "message", .step_p10_s = 0.3, .step_p90_s = 0.35};
+    return (ty_row){.strategy = "data-allreduce",
+                    .workload = "digits-mlp",
+                    .fabric = "sim",
+                    .network = "textbook",
+                    .platform = "cluster:nodes=4,bandwidth=10Gbps",
+                    .workers = 4,
+                    .dp = 2,
+                    .tp = 1,
+                    .pp = 3,
+                    .steps = 17,
+                    .step_s = 1.0 / 3,
+                    .compute_s = 0.1,
+                    .comm_exposed_s = 0.2,
+                    .comm_hidden_s = 0.3,
+                    .wait_s = 0.4,
+                    .speedup = 3.9,
+                    .efficiency = 0.975,
+                    .serial_fraction = 0.0085,
+                    .bytes_sent = 1e12,
+                    .messages = 6,
+                    .peak_bytes = 123456789,
+                    .fits = 1,
+                    .loss = 2.25,
+                    .accuracy = 0.97,
+                    .closed_form_s = 0.3334,
+                    .energy_j = 5,
+                    .cost_usd = 0.01,
+                    .ok = 1,
+                    .message = "said \"no\", then\nleft",
+                    .batch = 128,
+                    .micro_batches = 16,
+                    .threads = 2,
+                    .seed = 18446744073709551615u,
+                    .collective = "ring",
+                    .fidelity = "message",
+                    .step_p10_s = 0.3,
+                    .step_p90_s = 0.35};
 }
 
 START_TEST(the_columns_are_those_of_the_design_in_their_order)
@@ -82,11 +113,43 @@ START_TEST(a_row_comes_back_as_it_was)
     char f[COLUMNS + 1][512];
     ty_row r = full();
     ck_assert_int_eq(fields(written(&r), f), COLUMNS);
-    static const char *const want[COLUMNS] = {
-        "data-allreduce", "digits-mlp", "sim", "textbook", "cluster:nodes=4,bandwidth=10Gbps", "4", "2", "1", "3", "17",
-        "0.333333333", "0.1", "0.2", "0.3", "0.4", "3.9", "0.975", "0.0085", "1e+12", "6", "123456789", "1", "2.25", "0.97",
-        "0.3334", "5", "0.01", "1", "said \"no\", then\nleft", "128", "16", "2", "18446744073709551615", "ring", "message",
-        "0.3", "0.35"};
+    static const char *const want[COLUMNS] = {"data-allreduce",
+                                              "digits-mlp",
+                                              "sim",
+                                              "textbook",
+                                              "cluster:nodes=4,bandwidth=10Gbps",
+                                              "4",
+                                              "2",
+                                              "1",
+                                              "3",
+                                              "17",
+                                              "0.333333333",
+                                              "0.1",
+                                              "0.2",
+                                              "0.3",
+                                              "0.4",
+                                              "3.9",
+                                              "0.975",
+                                              "0.0085",
+                                              "1e+12",
+                                              "6",
+                                              "123456789",
+                                              "1",
+                                              "2.25",
+                                              "0.97",
+                                              "0.3334",
+                                              "5",
+                                              "0.01",
+                                              "1",
+                                              "said \"no\", then\nleft",
+                                              "128",
+                                              "16",
+                                              "2",
+                                              "18446744073709551615",
+                                              "ring",
+                                              "message",
+                                              "0.3",
+                                              "0.35"};
     for (int i = 0; i < COLUMNS; i++)
         ck_assert_str_eq(f[i], want[i]);
 }

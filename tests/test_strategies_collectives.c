@@ -17,15 +17,16 @@ enum { SIZES = sizeof sizes / sizeof *sizes };
 /* What a test gives each rank and what each rank has afterwards. */
 static struct {
     const ty_collective *collective;
-    int    ranks, fractions; /* fractions: numbers whose sum depends on the order */
+    int ranks, fractions; /* fractions: numbers whose sum depends on the order */
     size_t n;
     atomic_int come, early;
-    float  in[MOST_RANKS][MOST], out[MOST_RANKS][MOST];
+    float in[MOST_RANKS][MOST], out[MOST_RANKS][MOST];
 } bench;
 
 static float given(int rank, size_t i)
 {
-    float whole = (float)((rank * 31 + (int)(i % 1009) * 7) % 101 - 50); /* sums of these are exact in any order */
+    float whole = (float)((rank * 31 + (int)(i % 1009) * 7) % 101 -
+                          50); /* sums of these are exact in any order */
     return bench.fractions ? whole / 7 : whole;
 }
 
@@ -78,8 +79,8 @@ static int expected(ty_operation op, int r, size_t i, double *value)
     *value = op == TY_ALLREDUCE || op == TY_REDUCE_SCATTER ? sum
              : op == TY_BROADCAST                          ? (double)bench.in[0][i]
                                                            : (double)bench.in[owner(i)][i];
-    return op == TY_ALLREDUCE || op == TY_ALLGATHER || op == TY_BROADCAST || (op == TY_REDUCE_SCATTER && mine) ||
-           (op == TY_GATHER && r == 0);
+    return op == TY_ALLREDUCE || op == TY_ALLGATHER || op == TY_BROADCAST ||
+           (op == TY_REDUCE_SCATTER && mine) || (op == TY_GATHER && r == 0);
 }
 
 START_TEST(every_collective_does_what_its_operation_says)
@@ -89,12 +90,15 @@ START_TEST(every_collective_does_what_its_operation_says)
     for (int ranks = 1; ranks <= MOST_RANKS; ranks++)
         for (int s = 0; s < SIZES; s++) {
             run(c, ranks, sizes[s], 0);
-            ck_assert_msg(c->op != TY_BARRIER || !bench.early, "%d of %d ranks left the barrier too early", bench.early, ranks);
+            ck_assert_msg(c->op != TY_BARRIER || !bench.early,
+                          "%d of %d ranks left the barrier too early", bench.early, ranks);
             for (int r = 0; r < ranks && c->op != TY_BARRIER; r++)
                 for (size_t i = 0; i < bench.n; i++)
                     if (expected(c->op, r, i, &want))
-                        ck_assert_msg((double)bench.out[r][i] == want, "%s %s of %zu on %d: rank %d has x[%zu] = %g, not %g",
-                                      ty_operation_name[c->op], c->name, bench.n, ranks, r, i, (double)bench.out[r][i], want);
+                        ck_assert_msg((double)bench.out[r][i] == want,
+                                      "%s %s of %zu on %d: rank %d has x[%zu] = %g, not %g",
+                                      ty_operation_name[c->op], c->name, bench.n, ranks, r, i,
+                                      (double)bench.out[r][i], want);
         }
 }
 END_TEST
@@ -105,8 +109,8 @@ START_TEST(every_member_of_an_allreduce_holds_the_same_bits)
     for (int ranks = 2; c->op == TY_ALLREDUCE && ranks <= MOST_RANKS; ranks++) {
         run(c, ranks, 1000, 1);
         for (int r = 1; r < ranks; r++)
-            ck_assert_msg(!memcmp(bench.out[0], bench.out[r], bench.n * sizeof(float)), "%s on %d: rank %d differs", c->name,
-                          ranks, r);
+            ck_assert_msg(!memcmp(bench.out[0], bench.out[r], bench.n * sizeof(float)),
+                          "%s on %d: rank %d differs", c->name, ranks, r);
     }
 }
 END_TEST
@@ -136,10 +140,13 @@ END_TEST
 START_TEST(no_member_of_a_tree_is_sent_two_messages_in_one_step)
 {
     for (int P = 2; P <= 300; P++)
-        for (int me = 0; me < P; me++) { /* children are done 0, 1, 2 .. steps after the start, each later than the last */
+        for (
+            int me = 0; me < P;
+            me++) { /* children are done 0, 1, 2 .. steps after the start, each later than the last */
             ty_tree t = ty_tree_place(P, me);
             for (int i = 1; i < t.n; i++) {
-                ty_tree quick = ty_tree_place(P, t.child[i - 1]), slow = ty_tree_place(P, t.child[i]);
+                ty_tree quick = ty_tree_place(P, t.child[i - 1]),
+                        slow = ty_tree_place(P, t.child[i]);
                 ck_assert_int_lt(quick.n, slow.n);
             }
         }
@@ -173,7 +180,8 @@ START_TEST(an_unknown_algorithm_is_refused_with_the_nearest_name)
     const ty_collective *found;
     ty_err e = ty_collective_find(TY_ALLREDUCE, "rinf", &c, 4, 16, &found);
     ck_assert_int_eq(e.code, TY_EUSAGE);
-    ck_assert_msg(strstr(e.msg, "unknown allreduce 'rinf'") && strstr(e.msg, "'ring'"), "%s", e.msg);
+    ck_assert_msg(strstr(e.msg, "unknown allreduce 'rinf'") && strstr(e.msg, "'ring'"), "%s",
+                  e.msg);
 }
 END_TEST
 
@@ -182,7 +190,8 @@ int main(void)
     Suite *s = suite_create("strategies_collectives");
     TCase *t = tcase_create("collectives");
     tcase_add_loop_test(t, every_collective_does_what_its_operation_says, 0, (int)ty_collectives_n);
-    tcase_add_loop_test(t, every_member_of_an_allreduce_holds_the_same_bits, 0, (int)ty_collectives_n);
+    tcase_add_loop_test(t, every_member_of_an_allreduce_holds_the_same_bits, 0,
+                        (int)ty_collectives_n);
     tcase_add_test(t, a_tree_reaches_everybody_once_and_is_as_flat_as_it_can_be);
     tcase_add_test(t, no_member_of_a_tree_is_sent_two_messages_in_one_step);
     tcase_add_test(t, logarithms_are_rounded_up_and_powers_down);

@@ -26,15 +26,17 @@ static void simulate(ty_point p)
     p.ghost = 1;
     p.machine = golden_machine();
     ty_err e = ty_point_run(&p, &r);
-    ck_assert_msg(!e.code && r.row.ok, "%s, %d workers: %s%s", p.strategy, p.workers, e.msg, r.row.message);
+    ck_assert_msg(!e.code && r.row.ok, "%s, %d workers: %s%s", p.strategy, p.workers, e.msg,
+                  r.row.message);
     longest_s = fmax(longest_s, p.workers == 64 ? r.wall_s : 0);
     if (getenv("TY_TELL"))
-        printf("%-16s %-14s %2d %-9s %2d  step %9.3g s  off %+.4f %%  wall %.3f s\n", p.strategy, p.problem->workload->name,
-               p.workers, r.row.collective, r.row.micro_batches, r.row.step_s,
-               100 * (r.row.step_s / r.row.closed_form_s - 1), r.wall_s);
+        printf("%-16s %-14s %2d %-9s %2d  step %9.3g s  off %+.4f %%  wall %.3f s\n", p.strategy,
+               p.problem->workload->name, p.workers, r.row.collective, r.row.micro_batches,
+               r.row.step_s, 100 * (r.row.step_s / r.row.closed_form_s - 1), r.wall_s);
     ty_err v = law_time_equals_formula(r.report, r.ranks, &worst_run);
-    ck_assert_msg(!v.code, "%s of %s with %d workers, batch %zu, %s, %d micro-batches: %s", p.strategy,
-                  p.problem->workload->name, p.workers, p.batch, r.row.collective, p.micro_batches, v.msg);
+    ck_assert_msg(!v.code, "%s of %s with %d workers, batch %zu, %s, %d micro-batches: %s",
+                  p.strategy, p.problem->workload->name, p.workers, p.batch, r.row.collective,
+                  p.micro_batches, v.msg);
     ty_result_free(&r);
 }
 
@@ -77,7 +79,9 @@ START_TEST(sixty_four_equal_layers_take_the_time_of_the_formula)
 {
     static const int workers[] = {2, 8, 64};
     ty_problem q;
-    ck_assert(!ty_problem_open(&q, "synthetic-mlp", &(ty_workload_options){.layers = 64, .width = 1024}).code);
+    ck_assert(
+        !ty_problem_open(&q, "synthetic-mlp", &(ty_workload_options){.layers = 64, .width = 1024})
+             .code);
     simulate_each_way(&q, workers[_i], 128);
     ty_problem_close(&q);
 }
@@ -88,7 +92,8 @@ START_TEST(serial_takes_the_time_of_the_formula)
     static const size_t hidden[] = {30};
     ty_problem q = digits(hidden, 1, 0);
     simulate((ty_point){.strategy = "serial", .problem = &q, .workers = 1});
-    simulate((ty_point){.strategy = "serial", .problem = &q, .workers = 1, .batch = 1, .optimizer = TY_ADAMW});
+    simulate((ty_point){
+        .strategy = "serial", .problem = &q, .workers = 1, .batch = 1, .optimizer = TY_ADAMW});
     ty_problem_close(&q);
 }
 END_TEST
@@ -99,7 +104,7 @@ static const size_t sizes[] = {0, 1, 3, 1001, 65536, 4000037};
 enum { SIZES = sizeof sizes / sizeof *sizes, MOST = 64, TURN_S = 10 };
 
 typedef struct measured {
-    int    workers;
+    int workers;
     ty_err error;
     double seconds[16][SIZES][MOST], messages[16][SIZES][MOST], bytes[16][SIZES][MOST];
 } measured;
@@ -127,7 +132,11 @@ static void each_collective(ty_rank *r, void *arg)
 static void collectives_here(void *platform, void *result)
 {
     measured *m = result;
-    ty_job job = {.ranks = m->workers, .threads = 1, .busy = 1, .ghost = 1, .machine = golden_machine(),
+    ty_job job = {.ranks = m->workers,
+                  .threads = 1,
+                  .busy = 1,
+                  .ghost = 1,
+                  .machine = golden_machine(),
                   .platform = platform};
     m->error = ty_fabric_sim.run(&job, each_collective, m);
 }
@@ -138,17 +147,18 @@ static void compare(const measured *m, size_t c, size_t i, const ty_costing *cos
     double took = 0, formula = 0;
     for (int me = 0; me < m->workers; me++) {
         ty_cost k = a->cost(costing, m->workers, me, sizes[i]);
-        ck_assert_msg(k.messages == m->messages[c][i][me] && k.bytes == m->bytes[c][i][me],
-                      "%s %s of %zu on %d: member %d sends %g messages, %g B; the formula says %g, %g",
-                      ty_operation_name[a->op], a->name, sizes[i], m->workers, me, m->messages[c][i][me],
-                      m->bytes[c][i][me], k.messages, k.bytes);
+        ck_assert_msg(
+            k.messages == m->messages[c][i][me] && k.bytes == m->bytes[c][i][me],
+            "%s %s of %zu on %d: member %d sends %g messages, %g B; the formula says %g, %g",
+            ty_operation_name[a->op], a->name, sizes[i], m->workers, me, m->messages[c][i][me],
+            m->bytes[c][i][me], k.messages, k.bytes);
         took = fmax(took, m->seconds[c][i][me]);
         formula = fmax(formula, k.seconds);
     }
     double off = took == formula ? 0 : fabs(took / formula - 1);
     worst_collective = fmax(worst_collective, off);
-    ck_assert_msg(off <= 0.01, "%s %s of %zu elements on %d takes %.6g s, the formula says %.6g s", ty_operation_name[a->op],
-                  a->name, sizes[i], m->workers, took, formula);
+    ck_assert_msg(off <= 0.01, "%s %s of %zu elements on %d takes %.6g s, the formula says %.6g s",
+                  ty_operation_name[a->op], a->name, sizes[i], m->workers, took, formula);
 }
 
 START_TEST(every_collective_alone_takes_the_time_of_its_formula)
@@ -157,10 +167,13 @@ START_TEST(every_collective_alone_takes_the_time_of_its_formula)
     ty_platform platform;
     measured *m = ty_child_share(sizeof *m);
     m->workers = workers[_i];
-    ck_assert(!ty_platform_open(&platform, "ideal", TY_NET_TEXTBOOK, m->workers, 1, golden_machine()).code);
+    ck_assert(
+        !ty_platform_open(&platform, "ideal", TY_NET_TEXTBOOK, m->workers, 1, golden_machine())
+             .code);
     ty_err e = ty_child_run(collectives_here, &platform, m, NULL, NULL, NULL);
     ck_assert_msg(!e.code && !m->error.code, "%s%s", e.msg, m->error.msg);
-    ty_costing costing = {.net = platform.net, .machine = golden_machine(), .threads = 1, .busy = 1};
+    ty_costing costing = {
+        .net = platform.net, .machine = golden_machine(), .threads = 1, .busy = 1};
     for (size_t c = 0; c < ty_collectives_n; c++)
         for (size_t i = 0; i < SIZES; i++)
             compare(m, c, i, &costing);
@@ -188,7 +201,7 @@ int main(void)
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
-    printf("largest deviation: collectives %.3g %%, runs %.3g %%; 64 machines take up to %.2f s\n", 100 * worst_collective,
-           worst_run, longest_s);
+    printf("largest deviation: collectives %.3g %%, runs %.3g %%; 64 machines take up to %.2f s\n",
+           100 * worst_collective, worst_run, longest_s);
     return failed ? 1 : 0;
 }

@@ -16,8 +16,14 @@ static ty_problem net; /* 64-30-18-30-14-10: five linear layers; pairs split 30 
 
 static ty_plan_options asked(const ty_strategy *s, int workers)
 {
-    return (ty_plan_options){.strategy = s, .problem = &net, .workers = workers, .batch = 32, .steps = 4, .seed = 1,
-                             .costing = {.net = {20e-6, 1.25e9}, .machine = &machine, .threads = 1, .busy = 1}};
+    return (ty_plan_options){
+        .strategy = s,
+        .problem = &net,
+        .workers = workers,
+        .batch = 32,
+        .steps = 4,
+        .seed = 1,
+        .costing = {.net = {20e-6, 1.25e9}, .machine = &machine, .threads = 1, .busy = 1}};
 }
 
 static void refused(ty_plan_options o, const char *what, const char *remedy)
@@ -137,7 +143,8 @@ START_TEST(every_legal_tensor_degree_covers_every_parameter_once)
     ty_block blocks[16];
     for (int i = 0; i < 8; i++) {
         ty_plan p = made(asked(&ty_tensor_parallel, legal[i]));
-        size_t all = 0, whole = i ? ty_blocks_params(&net.blocks[8], 1) : 0; /* the fifth layer has no partner */
+        size_t all = 0, whole = i ? ty_blocks_params(&net.blocks[8], 1)
+                                  : 0; /* the fifth layer has no partner */
         for (int r = 0; r < legal[i]; r++)
             all += ty_blocks_params(blocks, ty_plan_blocks(&p, r, blocks));
         ck_assert_uint_eq(all, net.params + (size_t)(legal[i] - 1) * whole);
@@ -239,7 +246,8 @@ int main(void)
     TY_CHECK(!e.code, "%s", e.msg);
     Suite *s = suite_create("strategies_plan");
     TCase *t = tcase_create("mistakes");
-    tcase_add_loop_test(t, numbers_out_of_range_are_refused_by_every_strategy, 0, (int)ty_strategies_n);
+    tcase_add_loop_test(t, numbers_out_of_range_are_refused_by_every_strategy, 0,
+                        (int)ty_strategies_n);
     tcase_add_test(t, serial_refuses_a_second_worker);
     tcase_add_test(t, data_parallelism_refuses_workers_without_samples);
     tcase_add_test(t, tensor_parallelism_names_the_degrees_that_divide_every_split_width);

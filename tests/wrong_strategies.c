@@ -48,7 +48,9 @@ static void forget_to_average(ty_worker *w, long s) /* the sum of the shards' me
     finish(w, s);
 }
 
-static void forget_to_reduce(ty_worker *w, long s) /* replicas that drift apart; the messages are sent all the same */
+static void
+forget_to_reduce(ty_worker *w,
+                 long s) /* replicas that drift apart; the messages are sent all the same */
 {
     shard k = my_shard(w, s);
     ty_worker_gradients(w, s, k.first, k.rows, k.batch);
@@ -69,7 +71,8 @@ static void cover_half(ty_worker *w, long s) /* the second half of every shard i
     finish(w, s);
 }
 
-static void weigh_equally(ty_worker *w, long s) /* the mean of means, whatever the size of the shards */
+static void weigh_equally(ty_worker *w,
+                          long s) /* the mean of means, whatever the size of the shards */
 {
     shard k = my_shard(w, s);
     ty_worker_gradients(w, s, k.first, k.rows, (k.rows ? k.rows : 1) * (size_t)w->data.n);
@@ -84,7 +87,9 @@ static void shuffle_by_rank(ty_worker *w, long s) /* every rank has an epoch of 
     finish(w, s);
 }
 
-static void replica_lags(ty_worker *w, long s) /* one replica misses its last update; nobody hears of it any more */
+static void
+replica_lags(ty_worker *w,
+             long s) /* one replica misses its last update; nobody hears of it any more */
 {
     shard k = my_shard(w, s);
     ty_worker_gradients(w, s, k.first, k.rows, k.batch);
@@ -101,7 +106,8 @@ static void sum_as_they_come(const ty_team *t, ty_tensor x)
     ty_team inbox = *t;
     inbox.inbox = 1;
     ty_tensor in = ty_scratch_like(t->rank, x);
-    const int threads = t->rank->ops == &ty_fabric_threads; /* so that the order is another for certain */
+    const int threads =
+        t->rank->ops == &ty_fabric_threads; /* so that the order is another for certain */
     ty_charge(t->rank, 1e-3 * t->me);
     if (strcmp(t->rank->ops->name, "sim"))
         nanosleep(&(struct timespec){0, 4000000L * (threads ? t->n - t->me : t->me)}, NULL);
@@ -126,7 +132,8 @@ static void reduce_in_arrival_order(ty_worker *w, long s)
 /* What it really costs, so that only the order is wrong. */
 static ty_cost arrival_cost(const ty_plan *p, int rank)
 {
-    ty_cost all = ty_data_allreduce.cost(p, rank), reduce = p->allreduce->cost(&p->costing, p->dp, rank, p->problem->params);
+    ty_cost all = ty_data_allreduce.cost(p, rank),
+            reduce = p->allreduce->cost(&p->costing, p->dp, rank, p->problem->params);
     ty_cost down = ty_broadcast_binomial.cost(&p->costing, p->dp, rank, p->problem->params);
     double bytes = (double)p->problem->params * sizeof(float);
     all.messages = down.messages + (rank > 0);
@@ -137,7 +144,8 @@ static ty_cost arrival_cost(const ty_plan *p, int rank)
 
 /* ---- a ghost that behaves differently: law 3 ---------------------------------------------------------- */
 
-static void look_at_values(ty_worker *w, long s) /* tells the others as soon as the loss is below a target */
+static void look_at_values(ty_worker *w,
+                           long s) /* tells the others as soon as the loss is below a target */
 {
     shard k = my_shard(w, s);
     ty_worker_gradients(w, s, k.first, k.rows, k.batch);
@@ -167,7 +175,8 @@ static ty_cost forget_a_message(const ty_plan *p, int rank)
     return k;
 }
 
-static void hoard(ty_worker *w, long s) /* a copy of the gradients that the closed form knows nothing of */
+static void hoard(ty_worker *w,
+                  long s) /* a copy of the gradients that the closed form knows nothing of */
 {
     ty_tensor copy = ty_scratch_like(w->rank, w->model.grads);
     ty_data_allreduce.step(w, s);
@@ -203,7 +212,8 @@ static void look_at_the_clock(ty_worker *w, long s)
     ty_data_allreduce.step(w, s);
 }
 
-static void depend_on_threads(ty_worker *w, long s) /* as a sum that is cut in one piece a thread would */
+static void depend_on_threads(ty_worker *w,
+                              long s) /* as a sum that is cut in one piece a thread would */
 {
     ty_data_allreduce.step(w, s);
     if (w->model.params.data)
@@ -249,9 +259,14 @@ static void train_nothing(ty_worker *w, long s) /* ends at once, with a result t
 
 /* ---- the list ------------------------------------------------------------------------------------------ */
 
-#define WRONG(title, step_, cost_, summary_)                                                                         \
-    (&(const ty_strategy){.name = title, .summary = summary_, .source = "a mistake", .order = TY_FIXED, .plan = plan, \
-                          .step = step_, .cost = cost_})
+#define WRONG(title, step_, cost_, summary_)                                                       \
+    (&(const ty_strategy){.name = title,                                                           \
+                          .summary = summary_,                                                     \
+                          .source = "a mistake",                                                   \
+                          .order = TY_FIXED,                                                       \
+                          .plan = plan,                                                            \
+                          .step = step_,                                                           \
+                          .cost = cost_})
 
 static void right(ty_worker *w, long s)
 {
@@ -259,25 +274,37 @@ static void right(ty_worker *w, long s)
 }
 
 const wrong wrongs[] = {
-    {WRONG("forget-to-average", forget_to_average, cost, "sums the means of the shards"), "1", "1", "1"},
+    {WRONG("forget-to-average", forget_to_average, cost, "sums the means of the shards"), "1", "1",
+     "1"},
     {WRONG("cover-half", cover_half, cost, "looks at half of the data"), "1", "1, 5", "1"},
-    {WRONG("weigh-equally", weigh_equally, cost, "gives uneven shards the same weight"), "1", "1", "1"},
-    {WRONG("shuffle-by-rank", shuffle_by_rank, cost, "has another order of samples on each rank"), "1", "1", "1"},
-    {WRONG("forget-to-reduce", forget_to_reduce, cost, "uses its own shard's gradient"), "1, 4", "1, 4", "1, 4"},
+    {WRONG("weigh-equally", weigh_equally, cost, "gives uneven shards the same weight"), "1", "1",
+     "1"},
+    {WRONG("shuffle-by-rank", shuffle_by_rank, cost, "has another order of samples on each rank"),
+     "1", "1", "1"},
+    {WRONG("forget-to-reduce", forget_to_reduce, cost, "uses its own shard's gradient"), "1, 4",
+     "1, 4", "1, 4"},
     {WRONG("replica-lags", replica_lags, cost, "one replica misses an update"), "1", "1", ""},
-    {WRONG("arrival-order", reduce_in_arrival_order, arrival_cost, "adds in the order of arrival"), NULL, "2, 5", "2"},
-    {WRONG("look-at-values", look_at_values, cost, "sends a message when a value says so"), "3", "3", "3"},
+    {WRONG("arrival-order", reduce_in_arrival_order, arrival_cost, "adds in the order of arrival"),
+     NULL, "2, 5", "2"},
+    {WRONG("look-at-values", look_at_values, cost, "sends a message when a value says so"), "3",
+     "3", "3"},
     {WRONG("chunk-twice", send_a_chunk_twice, cost, "sends one chunk twice"), "4", "4, 5", "4"},
-    {WRONG("forgotten-message", right, forget_a_message, "a closed form that lacks a message"), "4", "4", "4"},
+    {WRONG("forgotten-message", right, forget_a_message, "a closed form that lacks a message"), "4",
+     "4", "4"},
     {WRONG("hoard", hoard, cost, "holds memory that the closed form lacks"), "4", "4", "4"},
     {WRONG("charge-nothing", charge_nothing, cost, "computes in no time"), "", "5", ""},
     {WRONG("no-latency", right, forget_the_latency, "a closed form without latency"), "", "5", ""},
-    {WRONG("clock", look_at_the_clock, cost, "takes a time that nobody can repeat"), "", "3, 6", ""},
-    {WRONG("thread-sums", depend_on_threads, cost, "numbers that depend on the OpenMP threads"), "6", "", ""},
-    {WRONG("train-nothing", train_nothing, cost, "comes back without having trained"), "1, 4, 7", "1, 4, 5, 7", "1, 4, 7"},
+    {WRONG("clock", look_at_the_clock, cost, "takes a time that nobody can repeat"), "", "3, 6",
+     ""},
+    {WRONG("thread-sums", depend_on_threads, cost, "numbers that depend on the OpenMP threads"),
+     "6", "", ""},
+    {WRONG("train-nothing", train_nothing, cost, "comes back without having trained"), "1, 4, 7",
+     "1, 4, 5, 7", "1, 4, 7"},
 };
 const size_t wrongs_n = sizeof wrongs / sizeof *wrongs;
 
-const ty_strategy wrong_deadlock = {.name = "deadlock", .plan = plan, .step = wait_for_each_other, .cost = cost};
-const ty_strategy wrong_lane_deadlock = {.name = "lane-deadlock", .plan = plan, .step = wait_in_a_lane, .cost = cost};
+const ty_strategy wrong_deadlock = {
+    .name = "deadlock", .plan = plan, .step = wait_for_each_other, .cost = cost};
+const ty_strategy wrong_lane_deadlock = {
+    .name = "lane-deadlock", .plan = plan, .step = wait_in_a_lane, .cost = cost};
 const ty_strategy wrong_crash = {.name = "crash", .plan = plan, .step = crash, .cost = cost};

@@ -13,7 +13,7 @@ typedef struct wrong {
     const char *rejected_on_threads, *rejected_on_sim, *rejected_on_mpi;
 } wrong;
 
-extern const wrong  wrongs[];
+extern const wrong wrongs[];
 extern const size_t wrongs_n;
 
 /* Ends no run: what comes of it is not a list of laws but a message that names the waiting ranks. */
