@@ -58,15 +58,15 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Mean of all steps but the first; median, p10 and p90 over some 50 windows of consecutive steps, each at least as long
- * as the turn of the preprocessors. */
-static void time_steps(const ty_plan *p, const diary *l, ty_rank_report *out)
+ * as the turn of the preprocessors. Virtual time is exact: the mean. */
+static void time_steps(const ty_plan *p, const diary *l, int exact, ty_rank_report *out)
 {
     long n = p->steps - 1, turn = p->preprocessors > 1 ? p->preprocessors : 1, size = (n + 49) / 50;
     size = size < turn ? turn : size;
     out->mean_s = n > 0 ? (l->end[n] - l->end[0]) / (double)n : l->end[0];
     out->step_s = out->p10_s = out->p90_s = out->mean_s;
     long windows = n / size;
-    if (windows < 3)
+    if (exact || windows < 3)
         return;
     double *w = ty_alloc((size_t)windows * sizeof *w);
     for (long i = 0; i < windows; i++)
@@ -78,11 +78,11 @@ static void time_steps(const ty_plan *p, const diary *l, ty_rank_report *out)
     free(w);
 }
 
-static ty_rank_report make_report(ty_worker *w, const diary *l)
+static ty_rank_report make_report(ty_worker *w, const diary *l, int exact)
 {
     ty_rank_report out = {.ledger = ty_ledger_read(w->rank), .log = w->rank->log};
     ty_cost k = w->plan->strategy->cost(w->plan, w->rank->id);
-    time_steps(w->plan, l, &out);
+    time_steps(w->plan, l, exact, &out);
     out.closed_s = k.seconds;
     out.closed_compute_s = k.compute_s;
     out.closed_messages = k.messages;
@@ -139,7 +139,7 @@ static void send_report(ty_worker *w, const ty_course *c, ty_rank_report *report
 
 static void collect(ty_worker *w, ty_course *c, const diary *l)
 {
-    ty_rank_report report = make_report(w, l);
+    ty_rank_report report = make_report(w, l, c->exact);
     w->rank->quiet++;
     ty_trace_on(w->rank, 0);
     if (w->rank->id > 0) {

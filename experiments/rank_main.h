@@ -16,6 +16,7 @@ typedef struct ty_course {
     const ty_plan *plan;
     int      evaluate;    /* measure accuracy after every epoch */
     int      trace_steps;
+    int      exact;       /* time is virtual: step_s is the mean, not a median */
     /* filled by rank 0: */
     double  *loss;        /* [steps] */
     double  *accuracy;    /* [epochs], -1 where not measured */

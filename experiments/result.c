@@ -44,7 +44,7 @@ void ty_row_write_header(FILE *f)
 
 static void text(FILE *f, const char *s) /* RFC 4180 */
 {
-    if (!strpbrk(s, ",\"\n")) {
+    if (!strpbrk(s, ",\"\r\n")) {
         fprintf(f, "%s,", s);
         return;
     }
