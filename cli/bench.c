@@ -57,12 +57,15 @@ static ty_err bench(const ty_options *o)
     if (csv.f)
         fprintf(csv.f,
                 "kernel,m,n,k,threads,wrong,rate,rate_p10,rate_p90,unit,peak_flops,openblas\n");
+    const char *peer = ty_bench_peer(threads); /* first: its threads may run anywhere */
     ty_kernel_set_threads(threads);
+    if (threads > 1)
+        ty_kernel_bind(0);
     fprintf(f,
             "%d thread%s, %d rounds; median (p10..p90); peak: fused multiply-add on registers, "
             "measured beside\n"
             "%s\n\n",
-            threads, threads == 1 ? "" : "s", rounds, ty_bench_peer(threads));
+            threads, threads == 1 ? "" : "s", rounds, peer);
     fprintf(f, "%-9s %6s  %6s  %6s %8s %9s %34s %6s\n", "kernel", "M", "N", "K", "#wrong", "rate",
             "OpenBLAS", "ratio");
     for (int i = 0; ty_bench_kernel(i, rounds, threads, o->quick, &line); i++) {

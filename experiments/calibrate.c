@@ -33,6 +33,7 @@ typedef struct session {
     ty_work work[POINTS];                   /* [case * TY_CALLS + call] */
     float (*sample)[TY_WAYS][MOST_SAMPLES]; /* [POINTS] seconds */
     pthread_barrier_t gate;
+    int neighbours; /* that have taken their processor; rank 0 has the first */
     atomic_int stop, end;
 } session;
 
@@ -77,6 +78,7 @@ static void *neighbour(void *arg)
     session *s = arg;
     ty_bench b;
     ty_kernel_set_threads(1);
+    ty_kernel_bind(__atomic_add_fetch(&s->neighbours, 1, __ATOMIC_RELAXED));
     ty_bench_init(&b);
     for (;;) {
         pthread_barrier_wait(&s->gate);
@@ -310,6 +312,7 @@ static void set_date(ty_machine *m)
 static ty_err run(session *s, ty_calibration_report *report, double begin)
 {
     ty_calibration_point p[POINTS];
+    ty_kernel_bind(0);
     say(s, "calibrate: peak of one core and of all %d", s->m->cores);
     measure_limits(s, report);
     say(s, "calibrate: hand-off between two ranks");

@@ -296,8 +296,12 @@ static void *lane_thread(void *arg)
 {
     ty_lane *l = me = arg;
     yard *y = l->yard;
-    /* A lane communicates beside its rank: one thread, so as not to take the rank's cores. */
-    ty_kernel_set_threads(l->rank.parent ? 1 : y->job->threads);
+    /* A lane communicates beside its rank: one thread, wherever there is room. Ranks that have cores for themselves
+     * keep them. */
+    int threads = y->job->threads, all = y->job->ranks * threads;
+    ty_kernel_set_threads(l->rank.parent ? 1 : threads);
+    if (l->rank.parent || (all > 1 && all <= ty_kernel_max_threads()))
+        ty_kernel_bind(l->rank.parent ? -1 : l->rank.id * threads);
     l->fn(&l->rank, l->arg);
     pthread_mutex_lock(&y->lock);
     l->rank.waiting.what = TY_DONE;

@@ -16,6 +16,10 @@
 /* The OpenMP team of the calling thread's kernels, >= 1. Costs nothing until the next kernel. */
 void ty_kernel_set_threads(int threads);
 int  ty_kernel_max_threads(void); /* processors this process may use */
+/* Bind the calling thread and its team to processors of their own: number first, first + 1, ... of those that the process may
+ * use, counted round. Threads that sleep and wake are otherwise put onto one processor beside an idle one for
+ * many milliseconds. first < 0: the calling thread may run anywhere again. */
+void ty_kernel_bind(int first);
 
 /* First thing in main(): make OpenMP threads that wait go to sleep after about 0.1 ms of spinning. By default they
  * spin for 10 ms, and while a neighbour holds a core every kernel then takes 10 ms longer. The variable is

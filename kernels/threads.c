@@ -6,6 +6,7 @@
 #include "kernels/threads.h"
 #include "kernels/kernels.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,11 +14,52 @@
 #include <omp.h>
 #endif
 
+/* ---- processors ------------------------------------------------------------------------------ */
+
+static cpu_set_t
+    allowed; /* what the process may use; its first thread is never bound before we look */
+static pthread_once_t looked = PTHREAD_ONCE_INIT;
+static _Thread_local int bound = -1; /* place of this thread's team, or -1 */
+static _Thread_local size_t placed;  /* threads of the team that are in their places */
+
+static void look(void)
+{
+    if (sched_getaffinity(getpid(), sizeof allowed, &allowed) != 0)
+        CPU_ZERO(&allowed);
+}
+
 int ty_kernel_max_threads(void)
 {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    pthread_once(&looked, look);
+    return CPU_COUNT(&allowed) > 0 ? CPU_COUNT(&allowed) : 1;
 }
+
+/* The calling thread to the place-th allowed processor, counted round. */
+static void go_to(int place)
+{
+    cpu_set_t one;
+    place %= ty_kernel_max_threads();
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &allowed) && place-- == 0) {
+            CPU_ZERO(&one);
+            CPU_SET(cpu, &one);
+            sched_setaffinity(0, sizeof one, &one); /* refused: merely slower */
+            return;
+        }
+}
+
+void ty_kernel_bind(int first)
+{
+    pthread_once(&looked, look);
+    bound = first;
+    placed = 1;
+    if (first >= 0)
+        go_to(first);
+    else if (CPU_COUNT(&allowed) > 0)
+        sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
+/* ---- teams ----------------------------------------------------------------------------------- */
 
 void ty_kernel_spin_briefly(char **argv)
 {
@@ -49,6 +91,20 @@ int ty_kernel_threads(void)
 #endif
 }
 
+#ifdef _OPENMP
+/* New threads of a team start where their master is: send each to its own place. The runtime lets go of threads when a
+ * team shrinks, so this is due whenever it grows. */
+static void place_team(size_t threads)
+{
+    const int first = bound;
+    if (first >= 0 && threads > placed) {
+#pragma omp parallel num_threads((int)threads)
+        go_to(first + omp_get_thread_num());
+    }
+    placed = threads;
+}
+#endif
+
 void ty_share(size_t n, size_t grain, ty_part *part, void *arg)
 {
     const size_t most = n / (grain ? grain : 1) + 1, team = (size_t)ty_kernel_threads();
@@ -61,6 +117,7 @@ void ty_share(size_t n, size_t grain, ty_part *part, void *arg)
         return;
     }
 #ifdef _OPENMP
+    place_team(parts);
 #pragma omp parallel for num_threads((int)parts) schedule(static, 1)
     for (size_t i = 0; i < parts; i++)
         part(arg, n * i / parts, n * (i + 1) / parts);
