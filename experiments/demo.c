@@ -3,11 +3,13 @@
  * demo - the whole loop on real digits: train by every kind of parallelism, predict the same, predict clusters, and say what
  * was learnt.
  */
+#define _GNU_SOURCE
 #include "base/text.h"
 #include "experiments/child.h"
 #include "experiments/compare.h"
 #include "kernels/kernels.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,21 +282,25 @@ static void say_at(char *buf, size_t size, const ty_site *site)
         snprintf(buf, size, "nowhere up to 64 machines");
 }
 
+static void say_best(char *buf, size_t size, const ty_site *site)
+{
+    const ty_row *best = best_row(site->cases, site->n, 0);
+    if (!best || best->workers == 1 || !(best->speedup > 1.01))
+        snprintf(buf, size, "no strategy beat one machine");
+    else
+        snprintf(buf, size, "%s on %d machines was best, %.1fx", best->strategy, best->workers, best->speedup);
+}
+
 static void say_what_scales(FILE *f, const ty_site *site)
 {
-    const ty_row *best = best_row(site[1].cases, site[1].n, 0),
-                 *poor = best_row(site[0].cases, site[0].n, 1);
-    char a[64], b[64];
-    if (!best || !poor)
-        return;
-    say_at(a, sizeof a, &site[0]);
-    say_at(b, sizeof b, &site[1]);
-    fprintf(f,
-            "3. Communication took over (data-allreduce, exposed communication longer than "
-            "computing) %s at %s, and %s at "
-            "%s; the best there were %s on %d (%.2fx) and %s on %d (%.1fx).\n",
-            a, site[0].title, b, site[1].title, poor->strategy, poor->workers, poor->speedup,
-            best->strategy, best->workers, best->speedup);
+    fprintf(f, "3. Communication took over (data-allreduce: exposed communication longer than computing)");
+    for (int i = 0; i < 2; i++) {
+        char when[64], best[96];
+        say_at(when, sizeof when, &site[i]);
+        say_best(best, sizeof best, &site[i]);
+        fprintf(f, "%s %s at %s, where %s", i ? ", and" : "", when, site[i].title, best);
+    }
+    fputs(".\n", f);
 }
 
 /* ---- output ---------------------------------------------------------------------------------- */
@@ -418,9 +424,10 @@ ty_err ty_demo(const ty_demo_options *o)
         say_who_won(o->text, local, n);
         say_where_time_went(o->text, local, n);
         say_what_scales(o->text, site);
-        fprintf(o->text, "\nnext: trainyard compare --strategy data-allreduce,tensor --workers "
-                         "1..64*2 --fabric sim --platform "
-                         "cluster:nodes=64,bandwidth=10Gbps\n");
+        fprintf(o->text,
+                "\nnext: %s compare --strategy data-allreduce,tensor --workers 1..64*2 \\\n"
+                "          --fabric sim --platform cluster:nodes=64,bandwidth=10Gbps,latency=20us\n",
+                program_invocation_name);
     }
     for (int i = 0; i < n; i++)
         ty_case_free(&local[i]);
