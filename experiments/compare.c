@@ -197,11 +197,12 @@ void ty_cases_print(FILE *f, const ty_case *cases, int n, const ty_machine *m)
         print_reasons(f, &cases[i], m);
     }
     fprintf(f,
-            "N workers, T threads each. predicted: none given. closed form: formula on %s rates. "
-            "simulated: SimGrid on %s "
-            "rates.\nmeasured: median of steps after the first. speedup: against serial with the "
-            "same T.\n",
-            ty_origin_name(m->origin), ty_origin_name(m->origin));
+            "N workers, T threads each. predicted: none given. closed form and simulated (SimGrid): on "
+            "%s rates.\nmeasured: %s. speedup: against serial with the same T.\n",
+            ty_origin_name(m->origin),
+            any && strcmp(any->fabric, "sim") == 0
+                ? "not here, these machines are simulated (--fabric threads measures this one)"
+                : "median of the steps after the first");
 }
 
 static int by_value(const void *a, const void *b)
