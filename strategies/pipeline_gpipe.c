@@ -7,7 +7,8 @@
  *   stage 1   .  F0 F1 F2 F3 .  .  .  .  B3 B2 B1 B0 .        bubble (S-1)/(M+S-1) of the time for equal stages
  *   stage 2   .  .  F0 F1 F2 F3 .  B3 B2 B1 B0 .  .  .
  *
- *   stages  consecutive groups (a linear block and the ReLU behind it), cut so that the slowest stage is fastest
+ *   stages  consecutive groups (a block with parameters and the ReLU behind it), cut so that the slowest stage is
+ *           fastest
  *   sends   M activations forward and M gradients backward per inner edge, one at a time in each direction
  *   time    the recurrence in cost(): a stage starts a micro-batch when it is free and the message is there
  *   source  Huang et al., GPipe, arXiv 1811.06965, 2018
@@ -18,12 +19,12 @@
 
 /* ---- plan: cut the blocks into stages --------------------------------------------------------------- */
 
-/* First blocks of the groups that must stay together; returns how many. */
+/* First blocks of the groups that must stay together (one with parameters and those without behind it); returns how many. */
 static int groups(const ty_problem *q, int *first)
 {
     int n = 0;
     for (int i = 0; i < q->blocks_n; i++)
-        if (q->blocks[i].ops == &ty_block_linear)
+        if (i == 0 || q->blocks[i].ops->params(&q->blocks[i]))
             first[n++] = i;
     first[n] = q->blocks_n;
     return n;

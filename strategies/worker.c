@@ -144,7 +144,7 @@ void ty_worker_resume(ty_worker *w)
 double ty_worker_accuracy(ty_worker *w, ty_model *whole)
 {
     const ty_problem *q = w->plan->problem;
-    size_t total = q->data.test.n, correct = 0, most = whole->room[0].rows;
+    size_t total = q->data.test.n, correct = 0, most = whole->rows;
     ty_tensor x = ty_tensor_new(w->rank, TY_ACTIV, most, q->features);
     ty_tensor labels = ty_tensor_new(w->rank, TY_ACTIV, 1, most);
     for (size_t at = 0; at < total; at += most) {

@@ -20,12 +20,8 @@ ty_span ty_span_chunk(ty_span whole, int p, int i)
 
 void ty_block_place(const ty_block *b, const float *from, float *whole)
 {
-    if (!b->ops->params(b))
-        return;
-    float *w = whole + b->offset + b->in.first * b->out.total + b->out.first;
-    for (size_t i = 0; i < b->in.n; i++)
-        memcpy(w + i * b->out.total, from + i * b->out.n, b->out.n * sizeof(float));
-    if (b->has_bias)
-        memcpy(whole + b->offset + b->in.total * b->out.total + b->out.first,
-               from + b->in.n * b->out.n, b->out.n * sizeof(float));
+    if (b->ops->place)
+        b->ops->place(b, from, whole);
+    else
+        memcpy(whole + b->offset, from, b->ops->params(b) * sizeof(float));
 }

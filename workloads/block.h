@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * block - one layer of a network, or a window of one. A window is rows [in.first, in.first + in.n) and columns
- * [out.first, out.first + out.n) of the whole weight matrix; blocks know nothing of who holds the others.
+ * block - one layer of a network, or a window of one. Of a linear layer a window is rows [in.first, in.first + in.n)
+ * and columns [out.first, out.first + out.n) of the whole weight matrix; other layers are whole. Blocks know nothing of
+ * who holds the others. A row is one sample; in.n and out.n are what a sample brings and leaves.
  */
 #ifndef TY_WORKLOADS_BLOCK_H
 #define TY_WORKLOADS_BLOCK_H
@@ -14,30 +15,36 @@ typedef struct ty_span {
 
 typedef struct ty_block ty_block;
 
-enum { TY_BLOCK_WORKS = 4 }; /* operations of a block in one direction, at most */
+enum { TY_BLOCK_WORKS = 8 }; /* operations of a block in one direction, at most */
 
 typedef struct ty_block_ops {
     const char *name;
+    int in_place;                        /* y is x: the block needs no room of its own */
     size_t (*params)(const ty_block *b); /* elements that this window owns */
-    /* Initial values into b->w, b->b: a function of (seed, index, element of the whole layer). */
+    size_t (*saved)(const ty_block *b);  /* elements a row that forward leaves for backward; NULL: none */
+    /* Initial values into b->p: a function of (seed, index, element of the whole layer). */
     void (*init)(const ty_block *b, uint64_t seed);
-    /* y [rows,out] from x [rows,in]; returns y (a block that works in place returns x). */
-    ty_tensor (*forward)(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y);
-    /* Adds to the gradients; writes dx [rows,in] when it has room (dx.n > 0) and returns it (in place: dy).
-     * x, y: what forward was given and returned. */
-    ty_tensor (*backward)(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor dy, ty_tensor dx);
+    /* y [rows,out] from x [rows,in]; returns y (in place: x). */
+    ty_tensor (*forward)(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor saved);
+    /* Adds to b->dp; writes dx [rows,in] when it has room (dx.n > 0) and returns it (in place: dy).
+     * x, y, saved: what forward was given and returned. */
+    ty_tensor (*backward)(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor saved, ty_tensor dy,
+                          ty_tensor dx);
     /* The work of the above, operation by operation; returns how many. need_dx: dx has room. */
     int (*work_forward)(const ty_block *b, size_t rows, ty_work *out);
     int (*work_backward)(const ty_block *b, size_t rows, int need_dx, ty_work *out);
+    /* Copy this window's parameters from[params] to their places in the whole network's; NULL: one run of them. */
+    void (*place)(const ty_block *b, const float *from, float *whole);
 } ty_block_ops;
 
 struct ty_block {
     const ty_block_ops *ops;
-    int      index;      /* position in the whole network: the key of its initial values */
+    int      index;     /* position in the whole network: the key of its initial values */
     ty_span  in, out;
     int      has_bias;
-    size_t   offset;     /* of its first parameter in the whole network's flat parameters */
-    ty_tensor w, b, dw, db; /* views into the model's flat parameters and gradients; set by ty_model_init */
+    size_t   shape[6];  /* what else the layer needs to know; see the maker in its file */
+    size_t   offset;    /* of its first parameter in the whole network's flat parameters */
+    ty_tensor p, dp;    /* [params] views into the model's flat parameters and gradients; set by ty_model_init */
 };
 
 extern const ty_block_ops ty_block_linear, ty_block_relu;

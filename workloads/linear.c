@@ -8,41 +8,49 @@
 #include "workloads/block.h"
 
 #include <math.h>
+#include <string.h>
 
 static size_t params(const ty_block *b)
 {
     return b->in.n * b->out.n + (b->has_bias ? b->out.n : 0);
 }
 
+/* The flat parameters are w [in,out], then b [out]. */
+static float *biases(const ty_block *b, ty_tensor flat)
+{
+    return b->has_bias ? flat.data + b->in.n * b->out.n : NULL;
+}
+
 static void init(const ty_block *b, uint64_t seed)
 {
     const float scale = (float)sqrt(2.0 / (double)b->in.total);
     const uint64_t key = ty_key(seed, 0x1ea7, (uint64_t)b->index);
-    for (size_t i = 0; b->w.data && i < b->in.n; i++)
+    for (size_t i = 0; b->p.data && i < b->in.n; i++)
         for (size_t j = 0; j < b->out.n; j++) {
             size_t element = (b->in.first + i) * b->out.total + b->out.first + j;
-            b->w.data[i * b->out.n + j] = scale * (float)ty_normal(key, element);
+            b->p.data[i * b->out.n + j] = scale * (float)ty_normal(key, element);
         }
 }
 
-static ty_tensor forward(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y)
+static ty_tensor forward(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor saved)
 {
+    (void)saved;
     if (ty_op(r, ty_work_linear_fwd(x.rows, b->out.n, b->in.n), y))
-        ty_kernel_linear_fwd(y.data, x.data, b->w.data, b->has_bias ? b->b.data : NULL, x.rows,
-                             b->out.n, b->in.n);
+        ty_kernel_linear_fwd(y.data, x.data, b->p.data, biases(b, b->p), x.rows, b->out.n, b->in.n);
     return y;
 }
 
-static ty_tensor backward(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor dy,
-                          ty_tensor dx)
+static ty_tensor backward(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor saved,
+                          ty_tensor dy, ty_tensor dx)
 {
-    (void)y;
-    if (ty_op(r, ty_work_linear_bwd_w(x.rows, b->out.n, b->in.n), b->dw))
-        ty_kernel_linear_bwd_w(b->dw.data, x.data, dy.data, x.rows, b->out.n, b->in.n);
-    if (b->has_bias && ty_op(r, ty_work_linear_bwd_b(x.rows, b->out.n), b->db))
-        ty_kernel_linear_bwd_b(b->db.data, dy.data, x.rows, b->out.n);
-    if (dx.n && ty_op(r, ty_work_linear_bwd_x(x.rows, b->out.n, b->in.n), dx))
-        ty_kernel_linear_bwd_x(dx.data, dy.data, b->w.data, x.rows, b->out.n, b->in.n);
+    const size_t rows = x.rows, in = b->in.n, out = b->out.n;
+    (void)y, (void)saved;
+    if (ty_op(r, ty_work_linear_bwd_w(rows, out, in), b->dp))
+        ty_kernel_linear_bwd_w(b->dp.data, x.data, dy.data, rows, out, in);
+    if (b->has_bias && ty_op(r, ty_work_linear_bwd_b(rows, out), b->dp))
+        ty_kernel_linear_bwd_b(biases(b, b->dp), dy.data, rows, out);
+    if (dx.n && ty_op(r, ty_work_linear_bwd_x(rows, out, in), dx))
+        ty_kernel_linear_bwd_x(dx.data, dy.data, b->p.data, rows, out, in);
     return dx;
 }
 
@@ -63,8 +71,26 @@ static int work_backward(const ty_block *b, size_t rows, int need_dx, ty_work *o
     return n;
 }
 
-const ty_block_ops ty_block_linear = {"linear", params,       init,         forward,
-                                      backward, work_forward, work_backward};
+static void place(const ty_block *b, const float *from, float *whole)
+{
+    float *w = whole + b->offset + b->in.first * b->out.total + b->out.first;
+    for (size_t i = 0; i < b->in.n; i++)
+        memcpy(w + i * b->out.total, from + i * b->out.n, b->out.n * sizeof(float));
+    if (b->has_bias)
+        memcpy(whole + b->offset + b->in.total * b->out.total + b->out.first,
+               from + b->in.n * b->out.n, b->out.n * sizeof(float));
+}
+
+const ty_block_ops ty_block_linear = {
+    .name = "linear",
+    .params = params,
+    .init = init,
+    .forward = forward,
+    .backward = backward,
+    .work_forward = work_forward,
+    .work_backward = work_backward,
+    .place = place,
+};
 
 ty_block ty_linear_new(size_t in, size_t out)
 {

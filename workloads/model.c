@@ -14,10 +14,9 @@ static size_t param_count(const ty_block *blocks, int n)
     return total;
 }
 
-/* Does the block write into its own room, rather than into its input? */
-static int has_room(const ty_block *b)
+static size_t saved_size(const ty_block *b)
 {
-    return b->ops->params(b) > 0;
+    return b->ops->saved ? b->ops->saved(b) : 0;
 }
 
 /* Widest gradient that travels back: the output of a block, or an input that somebody needs. */
@@ -31,51 +30,63 @@ static size_t widest(const ty_block *blocks, int n, int first)
     return w;
 }
 
-/* Cut each block's views out of the flat parameters. */
-static void lay_out(ty_model *m, int train)
+/* Cut each block's views out of the flat parameters, and give it its initial values. */
+static void lay_out(ty_model *m, int train, uint64_t seed)
 {
     size_t at = 0;
     for (int i = 0; i < m->n; i++) {
         ty_block *b = &m->block[i];
-        size_t weights = has_room(b) ? b->in.n * b->out.n : 0, biases = b->has_bias ? b->out.n : 0;
-        b->w = ty_slice(m->params, at, weights);
-        b->b = ty_slice(m->params, at + weights, biases);
-        if (train) {
-            b->dw = ty_slice(m->grads, at, weights);
-            b->db = ty_slice(m->grads, at + weights, biases);
-        }
-        at += weights + biases;
+        size_t n = b->ops->params(b);
+        b->p = ty_slice(m->params, at, n);
+        if (train)
+            b->dp = ty_slice(m->grads, at, n);
+        if (b->ops->init)
+            b->ops->init(b, seed);
+        at += n;
+    }
+}
+
+/* Room for what each block returns and saves, in every slot. */
+static void make_room(ty_model *m, size_t rows)
+{
+    size_t places = (size_t)(m->slots * m->n);
+    m->out = ty_zalloc(places, sizeof *m->out);
+    m->room = ty_zalloc(places, sizeof *m->room);
+    m->saved = ty_zalloc(places, sizeof *m->saved);
+    m->input = ty_zalloc((size_t)m->slots, sizeof *m->input);
+    for (int i = 0; i < m->slots * m->n; i++) {
+        const ty_block *b = &m->block[i % m->n];
+        if (!b->ops->in_place)
+            m->room[i] = ty_tensor_new(m->rank, TY_ACTIV, rows, b->out.n);
+        if (saved_size(b))
+            m->saved[i] = ty_tensor_new(m->rank, TY_ACTIV, rows, saved_size(b));
     }
 }
 
 void ty_model_init(ty_model *m, ty_rank *r, const ty_block *blocks, int n, size_t rows, int slots,
                    int first, int train, uint64_t seed)
 {
-    *m = (ty_model){.rank = r, .n = n, .slots = slots, .first = first};
-    size_t total = param_count(blocks, n), places = (size_t)(slots * n);
+    *m = (ty_model){.rank = r, .n = n, .slots = slots, .rows = rows, .first = first};
+    size_t total = param_count(blocks, n);
     m->block = ty_alloc((size_t)n * sizeof *blocks);
     memcpy(m->block, blocks, (size_t)n * sizeof *blocks);
     m->params = ty_tensor_new(r, TY_PARAM, 1, total);
     if (train)
         m->grads = ty_tensor_new(r, TY_GRAD, 1, total);
-    lay_out(m, train);
-    m->out = ty_zalloc(places, sizeof *m->out);
-    m->room = ty_zalloc(places, sizeof *m->room);
-    m->input = ty_zalloc((size_t)slots, sizeof *m->input);
-    for (int i = 0; i < slots * n; i++)
-        if (has_room(&blocks[i % n]))
-            m->room[i] = ty_tensor_new(r, TY_ACTIV, rows, blocks[i % n].out.n);
+    lay_out(m, train, seed);
+    make_room(m, rows);
     for (int i = 0; train && i < 2; i++)
         m->dx[i] = ty_tensor_new(r, TY_ACTIV, rows, widest(blocks, n, first));
-    for (int i = 0; i < n; i++)
-        blocks[i].ops->init(&m->block[i], seed);
 }
 
 void ty_model_fini(ty_model *m)
 {
-    for (int i = 0; i < m->slots * m->n; i++)
-        if (m->room[i].n || m->room[i].data)
+    for (int i = 0; i < m->slots * m->n; i++) {
+        if (!m->block[i % m->n].ops->in_place)
             ty_drop(m->rank, m->room[i]);
+        if (saved_size(&m->block[i % m->n]))
+            ty_drop(m->rank, m->saved[i]);
+    }
     for (int i = 0; i < 2; i++)
         if (m->grads.n)
             ty_drop(m->rank, m->dx[i]);
@@ -85,15 +96,17 @@ void ty_model_fini(ty_model *m)
     free(m->block);
     free(m->out);
     free(m->room);
+    free(m->saved);
     free(m->input);
 }
 
 double ty_model_bytes(const ty_block *blocks, int n, size_t rows, int slots, int first, int train)
 {
     double elements = (double)param_count(blocks, n) * (train ? 2 : 1);
-    for (int i = 0; i < n; i++)
-        if (has_room(&blocks[i]))
-            elements += (double)slots * (double)rows * (double)blocks[i].out.n;
+    for (int i = 0; i < n; i++) {
+        size_t row = (blocks[i].ops->in_place ? 0 : blocks[i].out.n) + saved_size(&blocks[i]);
+        elements += (double)slots * (double)rows * (double)row;
+    }
     if (train)
         elements += 2.0 * (double)rows * (double)widest(blocks, n, first);
     return elements * sizeof(float);
@@ -105,8 +118,9 @@ ty_tensor ty_block_forward(ty_model *m, int slot, int i, ty_tensor x)
     int at = slot * m->n + i;
     if (i == 0)
         m->input[slot] = x;
-    ty_tensor y = has_room(b) ? ty_rows(m->room[at], 0, x.rows) : x;
-    return m->out[at] = b->ops->forward(b, m->rank, x, y);
+    ty_tensor y = b->ops->in_place ? x : ty_rows(m->room[at], 0, x.rows);
+    ty_tensor saved = ty_rows(m->saved[at], 0, m->saved[at].rows ? x.rows : 0);
+    return m->out[at] = b->ops->forward(b, m->rank, x, y, saved);
 }
 
 ty_tensor ty_model_forward(ty_model *m, int slot, ty_tensor x)
@@ -139,7 +153,9 @@ ty_tensor ty_block_backward(ty_model *m, int slot, int i, ty_tensor dy)
         ty_tensor room = m->dx[0].data == dy.data && dy.data ? m->dx[1] : m->dx[0];
         dx = ty_reshape(ty_slice(room, 0, x.rows * b->in.n), x.rows, b->in.n);
     }
-    return b->ops->backward(b, m->rank, x, m->out[slot * m->n + i], dy, dx);
+    ty_tensor saved = m->saved[slot * m->n + i];
+    saved = ty_rows(saved, 0, saved.rows ? x.rows : 0);
+    return b->ops->backward(b, m->rank, x, m->out[slot * m->n + i], saved, dy, dx);
 }
 
 ty_tensor ty_model_backward(ty_model *m, int slot, ty_tensor dy)

@@ -12,10 +12,12 @@ typedef struct ty_model {
     ty_rank  *rank;
     int       n;              /* blocks */
     ty_block *block;          /* [n], owned */
-    ty_tensor params, grads;  /* [sum of params], in block order: w then b */
+    ty_tensor params, grads;  /* [sum of params], in block order */
     int       slots;
+    size_t    rows;           /* of a micro-batch, at most */
     ty_tensor *out;           /* [slots][n] what each block returned; room [rows,out] where it is not in place */
-    ty_tensor *room;          /* [slots][n] owned memory behind out; n == 0 where a block works in place */
+    ty_tensor *room;          /* [slots][n] owned memory behind out, unless a block works in place */
+    ty_tensor *saved;         /* [slots][n] what forward leaves for backward; n == 0 where that is nothing */
     ty_tensor *input;         /* [slots] what the first block was given */
     ty_tensor dx[2];          /* gradients on their way back, in turn */
     int       first;          /* the network starts here: the input needs no gradient */

@@ -11,23 +11,18 @@ static size_t params(const ty_block *b)
     return 0;
 }
 
-static void init(const ty_block *b, uint64_t seed)
+static ty_tensor forward(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor saved)
 {
-    (void)b, (void)seed;
-}
-
-static ty_tensor forward(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y)
-{
-    (void)b, (void)y;
+    (void)b, (void)y, (void)saved;
     if (ty_op(r, ty_work_relu_fwd(x.n), x))
         ty_kernel_relu_fwd(x.data, x.n);
     return x;
 }
 
-static ty_tensor backward(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor dy,
-                          ty_tensor dx)
+static ty_tensor backward(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor saved,
+                          ty_tensor dy, ty_tensor dx)
 {
-    (void)b, (void)x, (void)dx;
+    (void)b, (void)x, (void)saved, (void)dx;
     if (ty_op(r, ty_work_relu_bwd(dy.n), dy))
         ty_kernel_relu_bwd(dy.data, y.data, dy.n);
     return dy;
@@ -46,8 +41,15 @@ static int work_backward(const ty_block *b, size_t rows, int need_dx, ty_work *o
     return 1;
 }
 
-const ty_block_ops ty_block_relu = {"relu",   params,       init,         forward,
-                                    backward, work_forward, work_backward};
+const ty_block_ops ty_block_relu = {
+    .name = "relu",
+    .in_place = 1,
+    .params = params,
+    .forward = forward,
+    .backward = backward,
+    .work_forward = work_forward,
+    .work_backward = work_backward,
+};
 
 ty_block ty_relu_new(size_t n)
 {
