@@ -45,6 +45,7 @@ typedef struct ty_job {
 
 typedef struct ty_fabric_ops {
     const char *name; /* "threads", "sim", "mpi" */
+    int virtual_time; /* charge() is what computing takes, and copying takes nothing */
 
     /* Run fn(rank, arg) on job->ranks ranks; back when all have returned. TY_EWRONG on deadlock, naming who
      * waits for what. Never called twice in a process by sim. MPI: the ranks are the processes of the job,

@@ -79,6 +79,29 @@ static void log_event(ty_rank *r, int op, int peer, int tag,
         r->log = (r->log ^ word[i]) * 0x100000001b3u;
 }
 
+static double least(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static double positive(double a)
+{
+    return a > 0 ? a : 0;
+}
+
+/* Copying out of or into a buffer is communication too, where time is real. */
+static void book_copy(ty_rank *r, int peer, size_t bytes, double begin, double end)
+{
+    if (r->ops->virtual_time)
+        return;
+    r->idle_s += end - begin;
+    if (r->quiet)
+        return;
+    r->ledger.comm_exposed_s += end - begin;
+    if (r->trace && end > begin)
+        ty_trace_add(r, (ty_event){begin, end, TY_EV_COMM, r->lane, peer, bytes, 0});
+}
+
 ty_req *ty_isend(ty_rank *r, int dst, int tag, const void *buf, size_t bytes)
 {
     TY_CHECK(dst >= 0 && dst < r->job->ranks && dst != r->id, "send to rank %d of %d", dst,
@@ -88,7 +111,11 @@ ty_req *ty_isend(ty_rank *r, int dst, int tag, const void *buf, size_t bytes)
         r->ledger.bytes += bytes;
         log_event(r, 1, dst, tag, bytes);
     }
-    return r->ops->isend(r, dst, tag, buf, bytes);
+    ty_trace_close(r);
+    double begin = r->ops->now(r);
+    ty_req *q = r->ops->isend(r, dst, tag, buf, bytes);
+    book_copy(r, dst, bytes, begin, r->ops->now(r));
+    return q;
 }
 
 ty_req *ty_irecv(ty_rank *r, int src, int tag, void *buf, size_t bytes)
@@ -99,17 +126,11 @@ ty_req *ty_irecv(ty_rank *r, int src, int tag, void *buf, size_t bytes)
              "a receive from any rank needs an inbox channel");
     if (!r->quiet)
         log_event(r, 2, src, tag, bytes);
-    return r->ops->irecv(r, src, tag, buf, bytes);
-}
-
-static double least(double a, double b)
-{
-    return a < b ? a : b;
-}
-
-static double positive(double a)
-{
-    return a > 0 ? a : 0;
+    ty_trace_close(r);
+    double begin = r->ops->now(r);
+    ty_req *q = r->ops->irecv(r, src, tag, buf, bytes);
+    book_copy(r, src, bytes, begin, r->ops->now(r));
+    return q;
 }
 
 /* Book [begin, end] as waiting until the message was sent, and as exposed communication from then on. What was

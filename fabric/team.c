@@ -62,7 +62,8 @@ int ty_team_recv_any(const ty_team *t, ty_tensor x)
 
 void ty_sendrecv(const ty_team *t, int dst, ty_tensor out, int src, ty_tensor in)
 {
-    ty_req *s = ty_team_isend(t, dst, out), *q = ty_team_irecv(t, src, in);
+    ty_req *q = ty_team_irecv(t, src, in); /* first: what is expected needs no copy on the way */
+    ty_req *s = ty_team_isend(t, dst, out);
     ty_team_wait(t, q);
     ty_team_wait(t, s);
 }

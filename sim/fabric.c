@@ -246,6 +246,7 @@ static _Noreturn void sim_abort(ty_rank *r, int code)
 
 const ty_fabric_ops ty_fabric_sim = {
     .name = "sim",
+    .virtual_time = 1,
     .run = ty_engine_run,
     .isend = sim_isend,
     .irecv = sim_irecv,
