@@ -14,7 +14,8 @@ static volatile pid_t owner;                   /* a forked child must not remove
 static void remember(ty_file *w)
 {
     if (owner != getpid())
-        memset((void *)open_files, 0, sizeof open_files);
+        for (int i = 0; i < MAX_OPEN; i++)
+            open_files[i] = NULL;
     owner = getpid();
     for (int i = 0; i < MAX_OPEN; i++)
         if (!open_files[i]) {

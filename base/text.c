@@ -46,6 +46,29 @@ const char *ty_nearest(const char *word, const char *const *names, size_t n)
     return best;
 }
 
+/* "use a, b or c" */
+static void list_names(char *buf, size_t size, const char *const *names, size_t n)
+{
+    size_t used = (size_t)snprintf(buf, size, "use ");
+    for (size_t i = 0; i < n && used < size; i++)
+        used += (size_t)snprintf(buf + used, size - used, "%s%s",
+                                 i == 0      ? ""
+                                 : i + 1 < n ? ", "
+                                             : " or ",
+                                 names[i]);
+}
+
+ty_err ty_unknown(const char *what, const char *word, const char *const *names, size_t n,
+                  const char *advice)
+{
+    const char *near = ty_nearest(word, names, n);
+    char all[160];
+    list_names(all, sizeof all, names, n);
+    return ty_error(TY_EUSAGE, "unknown %s '%.60s'; %s%s%s%s", what, word,
+                    near ? "did you mean '" : "", near ? near : "", near ? "'? " : "",
+                    advice ? advice : all);
+}
+
 /* The factor of a prefix, 0 when it is none. */
 static double prefix(char c)
 {

@@ -12,19 +12,28 @@
 /* The name of names[n] nearest to `word` by edit distance, or NULL when none is near. */
 const char *ty_nearest(const char *word, const char *const *names, size_t n);
 
-/* Parse "10Gbps", "25GBps", "20us", "312Tf", "4k", "0.5": a number, an SI prefix, and one of the units
- * of `unit` ("B/s": bps or Bps; "s": s; "f": f, flops; "": none). *value gets SI base units (B/s, s, flop/s).
- * Error: TY_EUSAGE, naming `what`, the text and an example that would do. */
+/* The TY_EUSAGE of a word that is none of names[n]:
+ * "unknown fabric 'thread'; did you mean 'threads'? use threads, sim or mpi".
+ *   what     what the word should be one of: "fabric"
+ *   advice   what else would do ("`trainyard list` shows them"); NULL: "use" and all the names */
+ty_err ty_unknown(const char *what, const char *word, const char *const *names, size_t n,
+                  const char *advice);
+
+/* Parse "10Gbps", "25GBps", "20us", "312Tf", "4k", "0.5": a number, an SI prefix, and one of the
+ * units of `unit` ("B/s": bps or Bps; "s": s; "f": f, flops; "": none). *value gets SI base units
+ * (B/s, s, flop/s). Error: TY_EUSAGE, naming `what`, the text and an example that would do. */
 ty_err ty_parse_quantity(const char *what, const char *text, const char *unit, double *value);
 
 /* Whole number in [lo, hi]; TY_EUSAGE otherwise. */
 ty_err ty_parse_count(const char *what, const char *text, long lo, long hi, long *value);
 
-/* "1,2,4..64", "2..64*2": commas, a..b by one, a..b*k by factor. Fills list[max], *n; every value in [lo, hi]. */
+/* "1,2,4..64", "2..64*2": commas, a..b by one, a..b*k by factor. Fills list[max], *n; every value
+ * in [lo, hi]. */
 ty_err ty_parse_counts(const char *what, const char *text, long lo, long hi, long *list, size_t max,
                        size_t *n);
 
-/* 3 significant digits with a prefix: "1.40 s", "23.5 us", "2.10 MB", "215 Gflop/s". Writes into buf, returns it. */
+/* 3 significant digits with a prefix: "1.40 s", "23.5 us", "2.10 MB", "215 Gflop/s". Writes into
+ * buf, returns it. */
 char *ty_show(char *buf, size_t size, double value, const char *unit);
 
 #endif

@@ -6,8 +6,9 @@
 #define _GNU_SOURCE
 #include "cli/bench.h"
 
+#include "base/clock.h"
 #include "base/err.h"
-#include "experiments/child.h"
+#include "base/stats.h"
 #include "kernels/kernels.h"
 
 #include <dlfcn.h>
@@ -175,10 +176,10 @@ static size_t count_wrong(const spec *s, operands *o)
 static double time_of(void (*call)(const spec *, const operands *), const spec *s,
                       const operands *o, int calls)
 {
-    double begin = ty_child_clock();
+    double begin = ty_clock();
     for (int i = 0; i < calls; i++)
         call(s, o);
-    return (ty_child_clock() - begin) / calls;
+    return (ty_clock() - begin) / calls;
 }
 
 /* Idle threads of one library spin for a while and would slow the other. */
@@ -188,18 +189,11 @@ static void settle(int threads)
         nanosleep(&(struct timespec){.tv_nsec = 120000000}, NULL);
 }
 
-static int rising(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void rate(ty_bench_line *l, double *seconds, int n, double amount)
 {
-    qsort(seconds, (size_t)n, sizeof *seconds, rising);
-    l->rate = amount / seconds[n / 2];
-    l->low = amount / seconds[n * 9 / 10];
-    l->high = amount / seconds[n / 10];
+    l->rate = amount / ty_quantile(seconds, (size_t)n, 0.5);
+    l->low = amount / ty_quantile(seconds, (size_t)n, 0.9);
+    l->high = amount / ty_quantile(seconds, (size_t)n, 0.1);
 }
 
 /* Samples in turns of a few; SGD's values stay finite because its gradient is small. */

@@ -4,6 +4,10 @@
  */
 #include "cli/commands.h"
 
+#include "base/text.h"
+
+#include <string.h>
+
 /* clang-format off */
 const ty_command ty_commands[] = {
     {"demo", TY_DEMO, "", "The whole loop in 90 s: train digits in parallel, simulate clusters, say what was learnt.",
@@ -30,4 +34,18 @@ const ty_command ty_commands[] = {
      "  trainyard doctor\n", ty_main_doctor},
 };
 /* clang-format on */
-const size_t ty_commands_n = sizeof ty_commands / sizeof *ty_commands;
+enum { COMMANDS = sizeof ty_commands / sizeof *ty_commands };
+const size_t ty_commands_n = COMMANDS;
+
+ty_err ty_command_find(const char *name, const ty_command **found)
+{
+    const char *names[COMMANDS];
+    for (int i = 0; i < COMMANDS; i++) {
+        names[i] = ty_commands[i].name;
+        *found = &ty_commands[i];
+        if (!strcmp(name, names[i]))
+            return ty_ok();
+    }
+    *found = NULL;
+    return ty_unknown("command", name, names, COMMANDS, "`trainyard` alone shows them");
+}

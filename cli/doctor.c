@@ -5,15 +5,11 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/setup.h"
+#include "kernels/kernels.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Which libraries are linked in is asked of the linker: their headers stay where they belong. */
-int omp_get_max_threads(void) __attribute__((weak));
-void sg_version_get(int *major, int *minor, int *patch) __attribute__((weak));
-int MPI_Get_library_version(char *text, int *length) __attribute__((weak));
 
 typedef struct findings {
     int required; /* missing ones */
@@ -59,45 +55,47 @@ static void check_host(void)
 static void check_openmp(findings *n)
 {
     char text[64];
-    if (!omp_get_max_threads) {
+    if (!ty_kernel_openmp()) {
         bad(&n->optional, "OpenMP", "kernels use one thread each", "workers still run side by side",
             "build again with -DTY_OPENMP=ON");
         return;
     }
-    snprintf(text, sizeof text, "up to %d threads in a kernel", omp_get_max_threads());
+    snprintf(text, sizeof text, "version %d, up to %d threads in a kernel", ty_kernel_openmp(),
+             ty_kernel_max_threads());
     good("OpenMP", text);
+}
+
+/* What stands behind a fabric, into text; empty when this build lacks the fabric. */
+static void find_version(const char *fabric, char *text, size_t size)
+{
+    *text = 0;
+    for (size_t i = 0; i < ty_fabrics_n; i++)
+        if (!strcmp(ty_fabrics[i].name, fabric) && ty_fabrics[i].version)
+            ty_fabrics[i].version(text, size);
 }
 
 static void check_simgrid(findings *n)
 {
-    int v[3] = {0};
     char text[64];
-    const ty_fabric_ops *ops;
-    if (ty_fabric_find("sim", &ops).code) {
+    find_version("sim", text, sizeof text);
+    if (*text)
+        good("SimGrid", text);
+    else
         bad(&n->required, "SimGrid", "no --fabric sim, no demo",
             "real training and closed forms work",
             "apt-get install libsimgrid-dev, and build again");
-        return;
-    }
-    if (sg_version_get)
-        sg_version_get(&v[0], &v[1], &v[2]);
-    snprintf(text, sizeof text, "version %d.%d", v[0], v[1]);
-    good("SimGrid", text);
 }
 
 static void check_mpi(findings *n)
 {
-    char text[8192] = "linked in"; /* MPI_MAX_LIBRARY_VERSION_STRING is at most that */
-    int length;
-    const ty_fabric_ops *ops;
-    if (ty_fabric_find("mpi", &ops).code) {
+    char text[200];
+    find_version("mpi", text, sizeof text);
+    if (!*text) {
         bad(&n->optional, "MPI", "no --fabric mpi",
             "everything on this machine and every simulation works",
             "apt-get install libopenmpi-dev openmpi-bin, and build again");
         return;
     }
-    if (MPI_Get_library_version && !MPI_Get_library_version(text, &length))
-        text[strcspn(text, ",\n")] = 0;
     if (!strncmp(text, "SMPI", 4)) { /* libsimgrid defines MPI_Init and the rest, too */
         bad(&n->optional, "MPI",
             "calls would reach SimGrid's own MPI: it is linked before the real one",

@@ -6,13 +6,8 @@
 #include "cli/commands.h"
 #include "cli/setup.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-
-#ifndef TY_PLATFORM_DIR
-#define TY_PLATFORM_DIR "platforms"
-#endif
 
 static void strategies(void)
 {
@@ -41,22 +36,18 @@ static void collectives(void)
     }
 }
 
-static int is_xml(const struct dirent *d)
+/* The first words of a file's top comment, without "NAME - ". */
+static void describe(const ty_platform_file *file, char *text, size_t size)
 {
-    size_t n = strlen(d->d_name);
-    return n > 4 && !strcmp(d->d_name + n - 4, ".xml");
-}
-
-/* The first words of a file's top comment. */
-static void describe(const char *dir, const char *file, char *text, size_t size)
-{
-    char path[1200], line[400];
-    snprintf(path, sizeof path, "%s/%s", dir, file);
-    FILE *f = fopen(path, "r");
+    char line[400];
+    size_t n = strlen(file->name);
+    FILE *f = fopen(file->path, "r");
     *text = 0;
     while (f && fgets(line, sizeof line, f) && !*text) {
         char *s = strstr(line, "<!--") ? strstr(line, "<!--") + 4 : line;
         s += strspn(s, " \t\n");
+        if (!strncmp(s, file->name, n) && !strncmp(s + n, " - ", 3))
+            s += n + 3;
         if (*s && *s != '<' && !strstr(s, "SPDX"))
             snprintf(text, size, "%.*s", (int)strcspn(s, "\n"), s);
     }
@@ -64,33 +55,21 @@ static void describe(const char *dir, const char *file, char *text, size_t size)
         fclose(f);
 }
 
-static void platform_files(const char *dir)
-{
-    struct dirent **entry;
-    int n = dir ? scandir(dir, &entry, is_xml, alphasort) : -1;
-    char text[400];
-    for (int i = 0; i < n; i++) {
-        describe(dir, entry[i]->d_name, text, sizeof text);
-        entry[i]->d_name[strlen(entry[i]->d_name) - 4] = 0;
-        size_t n_name = strlen(entry[i]->d_name);
-        int named = !strncmp(text, entry[i]->d_name, n_name) && !strncmp(text + n_name, " - ", 3);
-        if (strcmp(entry[i]->d_name,
-                   "multicore")) /* the command line's multicore is made from the calibration */
-            printf("  %-16s %s\n", entry[i]->d_name, named ? text + n_name + 3 : text);
-        free(entry[i]);
-    }
-    if (n >= 0)
-        free(entry);
-}
-
 static void platforms(void)
 {
-    const char *own = getenv("TRAINYARD_PLATFORMS");
+    size_t n;
+    char text[400];
+    ty_platform_file *file = ty_platform_files(&n);
     printf("platforms (--fabric sim --platform)\n");
     printf("  %-16s %s\n", "multicore",
            "this machine: its cores, and the hand-off between ranks that calibrate found");
-    platform_files(own);
-    platform_files(TY_PLATFORM_DIR);
+    for (size_t i = 0; i < n; i++) {
+        if (!strcmp(file[i].name, "multicore")) /* the command line makes its own, see above */
+            continue;
+        describe(&file[i], text, sizeof text);
+        printf("  %-16s %s\n", file[i].name, text);
+    }
+    free(file);
     printf("  %-16s %s\n", "cluster:...",
            "generated: cluster:nodes=64,cores=8,bandwidth=10Gbps,latency=20us,speed=100Gf");
     printf("  %-16s %s\n", "FILE.xml", "a SimGrid platform of your own");
@@ -98,16 +77,11 @@ static void platforms(void)
 
 static void fabrics(void)
 {
-    static const char *const name[] = {"threads", "sim", "mpi"};
-    static const char *const what[] = {
-        "real: POSIX threads on this machine, each with OpenMP threads",
-        "simulated time on SimGrid", "real: one process a rank, started by mpirun"};
-    const ty_fabric_ops *ops;
     printf("fabrics (--fabric)\n");
-    for (int i = 0; i < 3; i++) {
-        ty_err e = ty_fabric_find(name[i], &ops);
-        printf("  %-16s %s%s%s%s\n", name[i], what[i], e.code ? " [" : "", e.code ? e.msg : "",
-               e.code ? "]" : "");
+    for (size_t i = 0; i < ty_fabrics_n; i++) {
+        const ty_fabric *f = &ty_fabrics[i];
+        printf("  %-16s %s%s%s%s\n", f->name, f->summary, f->ops ? "" : " [",
+               f->ops ? "" : f->missing, f->ops ? "" : "]");
     }
 }
 
@@ -126,11 +100,7 @@ static ty_err unknown(const char *word)
     const char *names[PARTS];
     for (int i = 0; i < PARTS; i++)
         names[i] = part[i].name;
-    const char *near = ty_nearest(word, names, PARTS);
-    return ty_error(
-        TY_EUSAGE,
-        "cannot list '%.60s'; %s%s%suse strategies, workloads, collectives, platforms or fabrics",
-        word, near ? "did you mean '" : "", near ? near : "", near ? "'? " : "");
+    return ty_unknown("part", word, names, PARTS, NULL);
 }
 
 /* Print the parts that word names, or all when it is NULL; how many. */

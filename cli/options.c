@@ -33,22 +33,28 @@ static ty_err parse_real(const ty_option *t, const char *what, const char *text,
     return ty_ok();
 }
 
+static ty_err parse_fraction(const char *what, const char *text, double *value)
+{
+    char *end;
+    double v = strtod(text, &end);
+    if (end == text || *end || strpbrk(text, "xXnN"))
+        return ty_error(TY_EUSAGE, "%s: '%.60s' is not a number", what, text);
+    if (!(v >= 0 && v < 1))
+        return ty_error(TY_EUSAGE, "%s: %.60s is out of range; use 0 to less than 1", what, text);
+    *value = v;
+    return ty_ok();
+}
+
 static ty_err parse_choice(const ty_option *t, const char *what, const char *text,
                            const char **value)
 {
-    char all[120] = "";
-    size_t n = 0, used = 0;
-    for (; t->choices[n]; n++) {
+    size_t n = 0;
+    for (; t->choices[n]; n++)
         if (!strcmp(text, t->choices[n])) {
             *value = t->choices[n];
             return ty_ok();
         }
-        used +=
-            (size_t)snprintf(all + used, sizeof all - used, "%s%s", n ? ", " : "", t->choices[n]);
-    }
-    const char *near = ty_nearest(text, t->choices, n);
-    return ty_error(TY_EUSAGE, "%s: unknown '%.60s'; %s%s%suse one of %s", what, text,
-                    near ? "did you mean '" : "", near ? near : "", near ? "'? " : "", all);
+    return ty_unknown(what, text, t->choices, n, NULL);
 }
 
 static ty_err parse_widths(const ty_option *t, const char *what, const char *text, ty_options *o)
@@ -113,6 +119,8 @@ static ty_err set(const ty_option *t, const char *text, ty_options *o)
         return parse_widths(t, what, text, o);
     case TY_REAL:
         return parse_real(t, what, text, at);
+    case TY_FRACTION:
+        return parse_fraction(what, text, at);
     case TY_HEADING:
         break;
     }
@@ -124,7 +132,7 @@ static ty_err set(const ty_option *t, const char *text, ty_options *o)
 /* An option that other commands take, or one that nobody knows. */
 static ty_err unknown(const ty_command *c, const char *word)
 {
-    char name[64], takers[120] = "";
+    char name[64], takers[120] = "", advice[64];
     const char *names[TY_OPTIONS_MAX];
     size_t n = 0, used = 0;
     snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
@@ -141,9 +149,8 @@ static ty_err unknown(const ty_command *c, const char *word)
     if (*takers)
         return ty_error(TY_EUSAGE, "--%s is no option of `%s`; it belongs to %s", name, c->name,
                         takers);
-    const char *near = ty_nearest(name, names, n);
-    return ty_error(TY_EUSAGE, "unknown option --%s; %s%s%s`trainyard %s --help` shows them", name,
-                    near ? "did you mean --" : "", near ? near : "", near ? "? " : "", c->name);
+    snprintf(advice, sizeof advice, "`trainyard %s --help` shows them", c->name);
+    return ty_unknown("option", name, names, n, advice);
 }
 
 /* getopt says '?': an unknown option, an ambiguous one, or a value where none belongs. */
@@ -242,7 +249,7 @@ ty_err ty_options_parse(const ty_command *c, int argc, char **argv, ty_options *
 {
     struct option lng[TY_OPTIONS_MAX + 1];
     char sht[3 * TY_OPTIONS_MAX];
-    *o = (ty_options){.trace_steps = -1};
+    *o = (ty_options){.trace_steps = -1, .momentum = -1};
     TY_CHECK(ty_option_table_n <= TY_OPTIONS_MAX, "the option table is longer than %d",
              TY_OPTIONS_MAX);
     make_getopt(c, lng, sht);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * options - every option of every command, from one table: names, kinds, defaults and help are written once and drive
- * parsing, --help and the list of what was given.
+ * options - every option of every command, from one table: names, kinds, defaults and help are
+ * written once and drive parsing, --help and the list of what was given.
  */
 #ifndef TY_CLI_OPTIONS_H
 #define TY_CLI_OPTIONS_H
@@ -30,13 +30,14 @@ typedef struct ty_counts {
     size_t n; /* 0: not given */
 } ty_counts;
 
-/* Everything the command line may say. NULL, 0, n == 0, or -1 of trace_steps: not given. */
+/* Everything the command line may say. NULL, 0, n == 0, or -1 of trace_steps and momentum: not
+ * given. */
 typedef struct ty_options {
     const char *words[TY_LIST_MAX]; /* arguments that are no options */
     int         words_n;
     const char *given[TY_OPTIONS_MAX]; /* by index in the table: as written; "" for a flag */
 
-    const char *strategy[TY_LIST_MAX]; /* n == 0: not given */
+    const char *strategy[TY_LIST_MAX];
     size_t      strategies;
     const char *workload, *fabric, *platform, *network, *collective, *optimizer, *machine;
     const char *data, *csv, *json, *out;
@@ -59,12 +60,15 @@ typedef struct ty_command {
     int       (*main)(const ty_options *o); /* returns the exit status */
 } ty_command;
 
-/* The table of commands, in cli/main.c. */
+/* The table of commands, in cli/commands.c. */
 extern const ty_command ty_commands[];
 extern const size_t     ty_commands_n;
 
-/* Parse argv[1..] of a command. TY_EUSAGE names the option, what is wrong and what would do. ty_options_free in
- * every case. */
+/* The command of a name; TY_EUSAGE with the nearest one. */
+ty_err ty_command_find(const char *name, const ty_command **found);
+
+/* Parse argv[1..] of a command. TY_EUSAGE names the option, what is wrong and what would do.
+ * ty_options_free in every case. */
 ty_err ty_options_parse(const ty_command *c, int argc, char **argv, ty_options *o);
 void   ty_options_free(ty_options *o);
 
@@ -73,9 +77,9 @@ void ty_options_help(FILE *f, const ty_command *c);
 /* Walk over what was given: i = 0, 1, ... until 0 comes back. Value "" for a flag. */
 int ty_options_given(const ty_options *o, int i, const char **name, const char **value);
 
-/* "trainyard COMMAND --a x ...": what was given, with the options named in `without` (blank-separated) left out and
- * `with` appended. Writes into buf, returns it. */
-char *ty_options_line(const ty_options *o, const char *command, const char *without, const char *with,
-                      char *buf, size_t size);
+/* "trainyard COMMAND --a x ...": what was given, with the options named in `without`
+ * (blank-separated) left out and `with` appended. Writes into buf, returns it. */
+char *ty_options_line(const ty_options *o, const char *command, const char *without,
+                      const char *with, char *buf, size_t size);
 
 #endif

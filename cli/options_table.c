@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * options_table - the option table. A row: where it is kept, name, letter, argument, kind, range, commands, default, help.
+ * options_table - the option table. A row: heading or name, letter, argument, kind, where it is kept,
+ * range, commands, default, choices, help.
  */
 #include "cli/options_table.h"
 
@@ -9,10 +10,6 @@
 #define AT(field) offsetof(ty_options, field)
 #define RUNS      (TY_RUN | TY_COMPARE)
 #define MOST      1000000000L
-
-static const char *const fabrics[] = {"threads", "sim", "mpi", NULL};
-static const char *const networks[] = {"textbook", "shared", "tcp", NULL};
-static const char *const optimizers[] = {"sgd", "adamw", NULL};
 
 /* clang-format off */
 const ty_option ty_option_table[] = {
@@ -29,13 +26,13 @@ const ty_option ty_option_table[] = {
      "passes over the training set, instead of --steps"},
     {NULL, "seed", 0, "N", TY_COUNT, AT(seed), 1, MOST, RUNS, "1", NULL,
      "of initial parameters, shuffling and augmentation"},
-    {NULL, "optimizer", 0, "NAME", TY_CHOICE, AT(optimizer), 0, 0, RUNS, "sgd", optimizers, "sgd or adamw"},
+    {NULL, "optimizer", 0, "NAME", TY_CHOICE, AT(optimizer), 0, 0, RUNS, "sgd", ty_optimizer_name, "sgd or adamw"},
     {NULL, "rate", 0, "X", TY_REAL, AT(rate), 0, 1000, RUNS, "0.05; adamw: 0.001", NULL,
      "learning rate; a tenth of it after 70 % of the run"},
-    {NULL, "momentum", 0, "X", TY_REAL, AT(momentum), 0, 1, RUNS, "0.9", NULL, "of sgd; beta1 of adamw"},
+    {NULL, "momentum", 0, "X", TY_FRACTION, AT(momentum), 0, 1, RUNS, "0.9", NULL, "of sgd; beta1 of adamw"},
     {NULL, "no-augment", 0, NULL, TY_FLAG, AT(no_augment), 0, 0, RUNS, NULL, NULL,
      "no random rotate and shift of the images"},
-    {NULL, "hidden", 0, "AxB", TY_WIDTHS, AT(hidden), 1, 1 << 20, RUNS, "512x256; digits-mlp: 64", NULL,
+    {NULL, "hidden", 0, "AxB", TY_WIDTHS, AT(hidden), 1, 1 << 20, RUNS, "512x256; digits-mlp: 128x64", NULL,
      "widths of the hidden layers [neurons]"},
     {NULL, "layers", 0, "N", TY_COUNT, AT(layers), 1, TY_MAX_HIDDEN, RUNS, "4", NULL,
      "synthetic-mlp: linear layers"},
@@ -61,11 +58,11 @@ const ty_option ty_option_table[] = {
      "all-reduce: auto, ring, recursive or tree; auto takes the cheapest by closed form"},
 
     {"Where to run it", NULL, 0, NULL, TY_HEADING, 0, 0, 0, TY_ALL, NULL, NULL, NULL},
-    {NULL, "fabric", 'f', "NAME", TY_CHOICE, AT(fabric), 0, 0, RUNS, "threads", fabrics,
+    {NULL, "fabric", 'f', "NAME", TY_CHOICE, AT(fabric), 0, 0, RUNS, "threads", ty_fabric_name,
      "threads (this machine), sim (simulated) or mpi (started by mpirun)"},
     {NULL, "platform", 'p', "SPEC", TY_TEXT, AT(platform), 0, 0, RUNS, "multicore", NULL,
      "sim: a name, an XML file, or cluster:nodes=64,cores=8,bandwidth=10Gbps,latency=20us"},
-    {NULL, "network", 0, "MODE", TY_CHOICE, AT(network), 0, 0, RUNS | TY_PLATFORM, "shared", networks,
+    {NULL, "network", 0, "MODE", TY_CHOICE, AT(network), 0, 0, RUNS | TY_PLATFORM, "shared", ty_network_name,
      "sim: textbook (latency + bytes/bandwidth), shared (links are shared) or tcp"},
     {NULL, "workers-per-node", 0, "N", TY_COUNT, AT(workers_per_node), 1, 65536, RUNS | TY_PLATFORM,
      "1; one host: all", NULL, "sim: workers on each host"},

@@ -16,7 +16,8 @@ typedef enum ty_option_kind {
     TY_COUNT,   /* long in [lo, hi] */
     TY_COUNTS,  /* ty_counts, each in [lo, hi] */
     TY_WIDTHS,  /* hidden[], hidden_n */
-    TY_REAL     /* double in (lo, hi], or [lo, hi] where lo > 0 */
+    TY_REAL,    /* double in (lo, hi], or [lo, hi] where lo > 0 */
+    TY_FRACTION /* double in [0, 1) */
 } ty_option_kind;
 
 typedef struct ty_option {

@@ -85,6 +85,8 @@ static void print_closed(FILE *f, const ty_setup *s, const ty_result *r)
         messages = fmax(messages, r->report[i].closed_messages);
     }
     snprintf(tag, sizeof tag, "formula on %s rates", ty_origin_name(s->machine.origin));
+    if (!isfinite(r->row.closed_form_s))
+        snprintf(tag, sizeof tag, "no formula: ranks that do different things share cores");
     print_line(f, "closed form", r->row.closed_form_s, bytes, messages, NAN, tag);
 }
 
@@ -109,8 +111,10 @@ static void print_numbers(FILE *f, const ty_setup *s, const ty_result *r)
     print_closed(f, s, r);
     if (!simulated(r))
         print_missing(f, "simulated", "n/a (this run is real; --fabric sim simulates it)");
-    if (r->row.ok)
+    if (r->row.ok && isfinite(r->row.step_s))
         print_ours(f, s, r);
+    else if (r->row.ok)
+        print_missing(f, "measured", "n/a (a dry run: nothing was computed, so there is no time)");
     else
         print_missing(f, simulated(r) ? "simulated" : "measured",
                       "n/a (the result is wrong, so its time means nothing)");

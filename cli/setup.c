@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/setup.h"
 
+#include "base/clock.h"
 #include "base/file.h"
-#include "experiments/child.h"
 #include "kernels/kernels.h"
 
 #include <dirent.h>
@@ -50,7 +50,7 @@ int ty_default_workers(const char *strategy, const char *fabric)
 static void tell(void *arg, double fraction, double loss)
 {
     ty_progress *p = arg;
-    double now = ty_child_clock(), spent;
+    double now = ty_clock(), spent;
     char left[32] = "", history[32] = "";
     if (fraction < p->last) /* the next run of several */
         p->begun = p->told = now;
@@ -78,7 +78,7 @@ void ty_progress_clear(ty_progress *p)
 
 static void progress_init(ty_progress *p, ty_point *point, int quiet)
 {
-    p->begun = p->told = ty_child_clock();
+    p->begun = p->told = ty_clock();
     p->terminal = isatty(2);
     if (!quiet) {
         point->progress = tell;

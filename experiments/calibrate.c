@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "experiments/calibrate.h"
 
+#include "base/clock.h"
+#include "base/stats.h"
 #include "experiments/calibrate_step.h"
 #include "fabric/rank.h"
 #include "kernels/kernels.h"
@@ -31,9 +33,9 @@ typedef struct session {
     int rounds;
     int calls[TY_CASES];
     ty_work work[POINTS];                   /* [case * TY_CALLS + call] */
-    float (*sample)[TY_WAYS][MOST_SAMPLES]; /* [POINTS] seconds */
+    double (*sample)[TY_WAYS][MOST_SAMPLES]; /* [POINTS] seconds */
     pthread_barrier_t gate;
-    int neighbours; /* that have taken their processor; rank 0 has the first */
+    atomic_int neighbours; /* that have taken their processor; rank 0 has the first */
     atomic_int stop, end;
 } session;
 
@@ -52,21 +54,21 @@ static void say(const session *s, const char *fmt, ...)
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
-static void record(session *s, const ty_bench *b, int c, ty_calibration_way way, int sample)
+static void record(session *s, const ty_trial *b, int c, ty_calibration_way way, int sample)
 {
     s->calls[c] = b->calls;
     for (int i = 0; i < b->calls; i++) {
         s->work[c * TY_CALLS + i] = b->work[i];
-        s->sample[c * TY_CALLS + i][way][sample] = (float)b->seconds[i];
+        s->sample[c * TY_CALLS + i][way][sample] = b->seconds[i];
     }
 }
 
 /* The steps before the timed ones bring their operands to where a training run has them. */
-static void pass(session *s, ty_bench *b, ty_calibration_way way, int round)
+static void pass(session *s, ty_trial *b, ty_calibration_way way, int round)
 {
     for (int c = 0; c < TY_CASES; c++)
         for (int i = -WARM; i < TIMED; i++) {
-            ty_bench_step(b, c);
+            ty_trial_step(b, c);
             if (i >= 0)
                 record(s, b, c, way, TIMED * round + i);
         }
@@ -76,23 +78,23 @@ static void pass(session *s, ty_bench *b, ty_calibration_way way, int round)
 static void *neighbour(void *arg)
 {
     session *s = arg;
-    ty_bench b;
+    ty_trial b;
     ty_kernel_set_threads(1);
-    ty_kernel_bind(__atomic_add_fetch(&s->neighbours, 1, __ATOMIC_RELAXED));
-    ty_bench_init(&b);
+    ty_kernel_bind(atomic_fetch_add(&s->neighbours, 1) + 1);
+    ty_trial_init(&b);
     for (;;) {
         pthread_barrier_wait(&s->gate);
         if (s->end)
             break;
         for (int i = 0; !s->stop; i++) /* as long at a case as rank 0 */
-            ty_bench_step(&b, i / (WARM + TIMED) % TY_CASES);
+            ty_trial_step(&b, i / (WARM + TIMED) % TY_CASES);
         pthread_barrier_wait(&s->gate);
     }
-    ty_bench_fini(&b);
+    ty_trial_fini(&b);
     return NULL;
 }
 
-static void beside(session *s, ty_bench *b, int round)
+static void beside(session *s, ty_trial *b, int round)
 {
     s->stop = 0;
     pthread_barrier_wait(&s->gate);
@@ -107,7 +109,7 @@ static void settle(void)
     nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
 }
 
-static void one_round(session *s, ty_bench *b, int round)
+static void one_round(session *s, ty_trial *b, int round)
 {
     ty_kernel_set_threads(1);
     pass(s, b, TY_WAY_ONE, round);
@@ -120,12 +122,12 @@ static void one_round(session *s, ty_bench *b, int round)
     settle();
 }
 
-static void rounds(session *s, ty_bench *b, double until)
+static void rounds(session *s, ty_trial *b, double until)
 {
     const int want = s->o->repeat > 0 && s->o->repeat < MOST_ROUNDS ? s->o->repeat : MOST_ROUNDS;
     one_round(s, b, 0); /* warms up: measured again */
     for (s->rounds = 0; s->rounds < want; s->rounds++) {
-        if (s->o->repeat <= 0 && s->rounds >= LEAST_ROUNDS && ty_bench_now() >= until)
+        if (s->o->repeat <= 0 && s->rounds >= LEAST_ROUNDS && ty_clock() >= until)
             break;
         one_round(s, b, s->rounds);
     }
@@ -135,8 +137,8 @@ static void measure_kernels(session *s, double until)
 {
     const int others = s->m->cores - 1;
     pthread_t *thread = ty_zalloc((size_t)others + 1, sizeof *thread);
-    ty_bench b;
-    ty_bench_init(&b);
+    ty_trial b;
+    ty_trial_init(&b);
     pthread_barrier_init(&s->gate, NULL, (unsigned)others + 1);
     for (int i = 0; i < others; i++)
         TY_CHECK(!pthread_create(&thread[i], NULL, neighbour, s), "cannot start a thread");
@@ -147,23 +149,17 @@ static void measure_kernels(session *s, double until)
     for (int i = 0; i < others; i++)
         pthread_join(thread[i], NULL);
     pthread_barrier_destroy(&s->gate);
-    ty_bench_fini(&b);
+    ty_trial_fini(&b);
     free(thread);
 }
 
 /* ---- samples -> points ----------------------------------------------------------------------- */
 
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* Steps that took this much longer than the fast ones were disturbed by something else that ran. */
 static const double DISTURBED = 1.3;
 
 /* Whole seconds of each of the n samples of a step. */
-static void step_totals(const session *s, int c, int way, size_t n, float *total)
+static void step_totals(const session *s, int c, int way, size_t n, double *total)
 {
     for (size_t r = 0; r < n; r++) {
         total[r] = 0;
@@ -175,13 +171,13 @@ static void step_totals(const session *s, int c, int way, size_t n, float *total
 /* Move the samples of undisturbed steps of case c to the front; returns how many there are. */
 static size_t keep_undisturbed(session *s, int c, int way)
 {
-    float total[MOST_SAMPLES], sorted[MOST_SAMPLES];
+    double total[MOST_SAMPLES], sorted[MOST_SAMPLES];
     size_t n = (size_t)(TIMED * s->rounds), kept = 0;
     step_totals(s, c, way, n, total);
     memcpy(sorted, total, n * sizeof *total);
-    qsort(sorted, n, sizeof *sorted, by_value);
+    double most = DISTURBED * ty_quantile(sorted, n, 0.1);
     for (size_t r = 0; r < n; r++) {
-        if ((double)total[r] > DISTURBED * (double)sorted[n / 10])
+        if (total[r] > most)
             continue;
         for (int i = 0; i < s->calls[c]; i++)
             s->sample[c * TY_CALLS + i][way][kept] = s->sample[c * TY_CALLS + i][way][r];
@@ -192,13 +188,11 @@ static size_t keep_undisturbed(session *s, int c, int way)
 
 /* Mean of the samples, none counted as more than twice their median: times add up as means do, but one sample that met
  * another program must not decide. Sorts v. */
-static double typical(float *v, size_t n)
+static double typical(double *v, size_t n)
 {
-    double sum = 0;
-    qsort(v, n, sizeof *v, by_value);
-    double most = 2 * (double)v[n / 2];
+    double sum = 0, most = 2 * ty_quantile(v, n, 0.5);
     for (size_t i = 0; i < n; i++)
-        sum += fmin((double)v[i], most);
+        sum += fmin(v[i], most);
     return sum / (double)n;
 }
 
@@ -225,7 +219,7 @@ static size_t summarise(session *s, ty_calibration_point *p)
 
 typedef struct pings {
     int rounds;
-    float *sample[PING_SIZES];
+    double *sample[PING_SIZES];
     char *out[2], *in[2];
 } pings;
 
@@ -250,7 +244,7 @@ static void exchange(ty_rank *r, void *arg)
             ty_wait(r, in);
             double now = ty_now(r);
             if (r->id == 0 && round >= 0) /* the first rounds warm up */
-                p->sample[i][round] = (float)(now - last - computing);
+                p->sample[i][round] = now - last - computing;
             last = now;
         }
 }
@@ -262,7 +256,7 @@ static ty_err measure_handoff(session *s, ty_calibration_report *report)
     double seconds[PING_SIZES];
     const size_t most = (size_t)ping_bytes[PING_SIZES - 1];
     for (int i = 0; i < PING_SIZES; i++)
-        p.sample[i] = ty_zalloc((size_t)p.rounds, sizeof(float));
+        p.sample[i] = ty_zalloc((size_t)p.rounds, sizeof(double));
     for (int i = 0; i < 2; i++) {
         p.out[i] = memset(ty_alloc(most), 1, most);
         p.in[i] = memset(ty_alloc(most), 1, most);
@@ -318,12 +312,12 @@ static ty_err run(session *s, ty_calibration_report *report, double begin)
     say(s, "calibrate: hand-off between two ranks");
     TY_TRY(measure_handoff(s, report));
     say(s, "calibrate: %d training steps, %.0f s", TY_CASES,
-        s->o->seconds - (ty_bench_now() - begin));
+        s->o->seconds - (ty_clock() - begin));
     measure_kernels(s, begin + s->o->seconds);
     say(s, "calibrate: fit");
     size_t n = summarise(s, p);
     report->rounds = s->rounds;
-    report->seconds = ty_bench_now() - begin;
+    report->seconds = ty_clock() - begin;
     ty_err e = ty_calibration_fit(p, n, s->m, report);
     if (s->o->csv)
         ty_calibration_write_csv(s->o->csv, s->m, p, n);
@@ -340,7 +334,7 @@ ty_err ty_calibrate(const ty_calibrate_options *o, ty_machine *m, ty_calibration
     s->o = o;
     s->m = &found;
     s->sample = ty_zalloc(POINTS, sizeof *s->sample);
-    ty_err e = run(s, report, ty_bench_now());
+    ty_err e = run(s, report, ty_clock());
     if (report->fitted)
         *m = found;
     free(s->sample);

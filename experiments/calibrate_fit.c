@@ -7,6 +7,8 @@
  */
 #include "experiments/calibrate.h"
 
+#include "base/stats.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,32 +17,24 @@ enum { TERMS = 4, MOST = 512, ROUNDS = 20 };
 
 static const double SMALL = 10e-6; /* [s] a call much shorter than this hardly matters to a step */
 
-static const double LIMIT =
-    0.5; /* of the share of disturbed steps: beyond it those that are left are disturbed too */
+/* Of the share of disturbed steps: beyond it those that are left are disturbed too. */
+static const double LIMIT = 0.5;
 
-typedef struct system {
+typedef struct equations {
     size_t n;
     double x[MOST][TERMS], y[MOST]; /* features and what they should add up to */
     double t[MOST];                 /* what an error of y is relative to */
     double weight[MOST], small;     /* a row of `small` seconds counts half */
     double c[TERMS];                /* the solution */
-} system_t;
+} equations;
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
+/* 0 of no values; sorts v. */
 static double median(double *v, size_t n)
 {
-    if (n == 0)
-        return 0;
-    qsort(v, n, sizeof *v, by_value);
-    return n % 2 ? v[n / 2] : 0.5 * (v[n / 2 - 1] + v[n / 2]);
+    return n ? ty_quantile(v, n, 0.5) : 0;
 }
 
-static double predict(const system_t *s, size_t i)
+static double predict(const equations *s, size_t i)
 {
     double t = 0;
     for (int j = 0; j < TERMS; j++)
@@ -65,7 +59,7 @@ static void solve(double a[TERMS][TERMS + 1], const int *in_use, double *c)
 }
 
 /* Minimise the weighted sum of ((x c - y) / t)^2 over the columns in use; columns are scaled to largest entry 1. */
-static void normal_equations(system_t *s, const int *in_use, const double *scale)
+static void normal_equations(equations *s, const int *in_use, const double *scale)
 {
     double a[TERMS][TERMS + 1] = {{0}};
     for (size_t i = 0; i < s->n; i++)
@@ -79,7 +73,7 @@ static void normal_equations(system_t *s, const int *in_use, const double *scale
 }
 
 /* Drop the most negative coefficient until none is left: c >= 0. */
-static void fit_positive(system_t *s, const double *scale)
+static void fit_positive(equations *s, const double *scale)
 {
     int in_use[TERMS], worst;
     for (int j = 0; j < TERMS; j++)
@@ -101,7 +95,7 @@ static void fit_positive(system_t *s, const double *scale)
 }
 
 /* Largest entry of each column relative to the time of its row. */
-static void column_scales(const system_t *s, double *scale)
+static void column_scales(const equations *s, double *scale)
 {
     for (int j = 0; j < TERMS; j++) {
         scale[j] = 0;
@@ -110,7 +104,7 @@ static void column_scales(const system_t *s, double *scale)
     }
 }
 
-static void fit(system_t *s)
+static void fit(equations *s)
 {
     double scale[TERMS], error[MOST];
     column_scales(s, scale);
@@ -143,7 +137,7 @@ static double feature(const ty_machine *m, ty_work w, ty_rate only)
     return ty_machine_seconds(&one, w, 1, 1);
 }
 
-static void add_row(system_t *s, const double *x, double y, double t)
+static void add_row(equations *s, const double *x, double y, double t)
 {
     if (s->n == MOST || t <= 0)
         return;
@@ -153,7 +147,7 @@ static void add_row(system_t *s, const double *x, double y, double t)
 }
 
 /* Only element-wise calls are timed both in and out of the cache. */
-static void fit_one(system_t *s, const ty_calibration_point *p, size_t n, ty_machine *m, ty_class c)
+static void fit_one(equations *s, const ty_calibration_point *p, size_t n, ty_machine *m, ty_class c)
 {
     const int products = c <= TY_CLASS_GEMM_TN, streams = c == TY_CLASS_STREAM;
     const int computes = !streams, moves = products || streams || c == TY_CLASS_UPDATE;
@@ -187,7 +181,7 @@ static double missed(const ty_calibration_point *p, size_t n, const ty_machine *
 
 /* How much of the cache a call still finds filled with its operands is not asked but found: all that the caller allows,
  * or a half, a quarter, an eighth of it. */
-static void fit_near(system_t *s, const ty_calibration_point *p, size_t n, ty_machine *m)
+static void fit_near(equations *s, const ty_calibration_point *p, size_t n, ty_machine *m)
 {
     double all = m->near_bytes, best = all, least = INFINITY;
     for (double part = 1; part >= 0.1; part /= 2) {
@@ -209,7 +203,7 @@ static double gain_of(double share, int threads)
 }
 
 /* Fit the threads' constants to calls of at least `from` seconds on one thread; returns the sum of the errors of all. */
-static double try_threads(system_t *s, const ty_calibration_point *p, size_t n, ty_machine *m,
+static double try_threads(equations *s, const ty_calibration_point *p, size_t n, ty_machine *m,
                           ty_class c, double from)
 {
     ty_rate *r = &m->rate[c], arithmetic = {.flops = r->flops};
@@ -241,7 +235,7 @@ static double try_threads(system_t *s, const ty_calibration_point *p, size_t n, 
 }
 
 /* Where the kernel begins to use threads is not asked but found: the limit that explains the times best. */
-static void fit_threads(system_t *s, const ty_calibration_point *p, size_t n, ty_machine *m,
+static void fit_threads(equations *s, const ty_calibration_point *p, size_t n, ty_machine *m,
                         ty_class c)
 {
     double best = INFINITY, limit = 0;
@@ -257,7 +251,7 @@ static void fit_threads(system_t *s, const ty_calibration_point *p, size_t n, ty
         m->rate[c].thread_from_s = 1;
 }
 
-static void fit_beside(system_t *s, const ty_calibration_point *p, size_t n, ty_machine *m,
+static void fit_beside(equations *s, const ty_calibration_point *p, size_t n, ty_machine *m,
                        ty_class c)
 {
     const double launch = m->rate[c].launch_s;
@@ -340,7 +334,7 @@ static ty_err check_noise(const ty_calibration_point *p, size_t n, const ty_mach
 ty_err ty_calibration_fit(const ty_calibration_point *p, size_t n, ty_machine *m,
                           ty_calibration_report *report)
 {
-    system_t *s = ty_alloc(sizeof *s);
+    equations *s = ty_alloc(sizeof *s);
     s->small = SMALL;
     fit_near(s, p, n, m);
     for (ty_class c = 0; c < TY_CLASSES; c++) {
@@ -366,7 +360,7 @@ ty_err ty_calibration_fit(const ty_calibration_point *p, size_t n, ty_machine *m
 
 double ty_calibration_fit_net(const double *bytes, const double *seconds, size_t n, ty_net *net)
 {
-    system_t *s = ty_alloc(sizeof *s);
+    equations *s = ty_alloc(sizeof *s);
     double error[MOST];
     s->n = 0;
     s->small = 0;

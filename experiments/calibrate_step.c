@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "experiments/calibrate_step.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/rng.h"
 #include "kernels/kernels.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     LAYERS = 3,
@@ -27,13 +27,6 @@ static const struct {
 
 static const size_t batches[BATCHES] = {20, 36, 48, 80, 112, MOST_BATCH};
 
-double ty_bench_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static size_t params(int n)
 {
     size_t sum = 0;
@@ -50,7 +43,7 @@ static float *numbers(size_t n, uint64_t key, double low, double high)
     return x;
 }
 
-static void init_images(ty_bench *b)
+static void init_images(ty_trial *b)
 {
     b->pixels = ty_zalloc(MOST_BATCH, SIDE * SIDE);
     b->image = ty_zalloc(MOST_BATCH, sizeof *b->image);
@@ -62,12 +55,12 @@ static void init_images(ty_bench *b)
     }
 }
 
-void ty_bench_init(ty_bench *b)
+void ty_trial_init(ty_trial *b)
 {
     size_t most = 0;
     for (int n = 0; n < NETS; n++)
         most = params(n) > most ? params(n) : most;
-    *b = (ty_bench){.param = numbers(most, 1, -0.05, 0.05), .grad = numbers(most, 2, 0, 0)};
+    *b = (ty_trial){.param = numbers(most, 1, -0.05, 0.05), .grad = numbers(most, 2, 0, 0)};
     for (int i = 0; i < 2; i++)
         b->state[i] = numbers(most, 3, 0, 0);
     b->inbox = numbers(most, 4, 0, 1e-3);
@@ -81,7 +74,7 @@ void ty_bench_init(ty_bench *b)
     init_images(b);
 }
 
-void ty_bench_fini(ty_bench *b)
+void ty_trial_fini(ty_trial *b)
 {
     free(b->param), free(b->grad), free(b->data), free(b->batch), free(b->labels), free(b->inbox);
     free(b->state[0]), free(b->state[1]);
@@ -91,15 +84,15 @@ void ty_bench_fini(ty_bench *b)
 }
 
 /* The call that has just ended. */
-static void done(ty_bench *b, ty_work w)
+static void done(ty_trial *b, ty_work w)
 {
-    double now = ty_bench_now();
+    double now = ty_clock();
     b->work[b->calls] = w;
     b->seconds[b->calls++] = now - b->mark;
-    b->mark = ty_bench_now();
+    b->mark = ty_clock();
 }
 
-static void load(ty_bench *b, int n, size_t B)
+static void load(ty_trial *b, int n, size_t B)
 {
     const size_t size = B * net[n].width[0];
     if (net[n].images) {
@@ -113,7 +106,7 @@ static void load(ty_bench *b, int n, size_t B)
     }
 }
 
-static void forward(ty_bench *b, int n, size_t B)
+static void forward(ty_trial *b, int n, size_t B)
 {
     const float *x = b->batch, *w = b->param;
     for (int l = 0; l < LAYERS; l++) {
@@ -132,7 +125,7 @@ static void forward(ty_bench *b, int n, size_t B)
     done(b, ty_work_softmax_xent(B, C));
 }
 
-static void backward(ty_bench *b, int n, size_t B)
+static void backward(ty_trial *b, int n, size_t B)
 {
     size_t first = params(n);
     for (int l = LAYERS - 1; l >= 0; l--) {
@@ -152,7 +145,7 @@ static void backward(ty_bench *b, int n, size_t B)
 }
 
 /* A learning rate of zero: the numbers stay ordinary however long this runs. */
-static void update(ty_bench *b, int n)
+static void update(ty_trial *b, int n)
 {
     const size_t P = params(n);
     if (net[n].images) {
@@ -165,12 +158,12 @@ static void update(ty_bench *b, int n)
     }
 }
 
-void ty_bench_step(ty_bench *b, int which)
+void ty_trial_step(ty_trial *b, int which)
 {
     const int n = which % NETS;
     const size_t B = batches[which / NETS], P = params(n);
     b->calls = 0;
-    b->mark = ty_bench_now();
+    b->mark = ty_clock();
     load(b, n, B);
     ty_kernel_fill(b->grad, 0, P);
     done(b, ty_work_fill(P));

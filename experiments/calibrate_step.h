@@ -14,7 +14,7 @@
 enum { TY_CASES = 18, TY_CALLS = 24 }; /* networks times batches; room for the calls of a step */
 
 /* The buffers of one rank, large enough for every case. */
-typedef struct ty_bench {
+typedef struct ty_trial {
     float *param, *grad, *state[2], *data, *batch, *labels, *inbox;
     float *y[3], *dy[3]; /* outputs of the layers and their gradients */
     uint8_t *pixels;
@@ -26,14 +26,12 @@ typedef struct ty_bench {
     ty_work work[TY_CALLS];
     double seconds[TY_CALLS];
     double mark;
-} ty_bench;
+} ty_trial;
 
-void ty_bench_init(ty_bench *b);
-void ty_bench_fini(ty_bench *b);
+void ty_trial_init(ty_trial *b);
+void ty_trial_fini(ty_trial *b);
 
 /* One step of case 0 .. TY_CASES - 1; b->calls, work and seconds tell what it did. */
-void ty_bench_step(ty_bench *b, int which);
-
-double ty_bench_now(void);
+void ty_trial_step(ty_trial *b, int which);
 
 #endif

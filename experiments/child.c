@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "experiments/child.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,13 +26,6 @@ void *ty_child_share(unsigned long bytes)
 void ty_child_unshare(void *p, unsigned long bytes)
 {
     munmap(p, bytes + 1);
-}
-
-double ty_child_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* The last line in a file of captured stderr, without "trainyard: ". */
@@ -68,16 +63,15 @@ static ty_err verdict(int status, int captured)
 static int await(pid_t pid, void (*progress)(void *, double, double), void *arg,
                  const volatile double *state)
 {
-    int status;
-    double start = ty_child_clock(), told = start;
-    if (!progress) {
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-            ;
-        return status;
-    }
-    while (waitpid(pid, &status, WNOHANG) == 0) {
-        double now = ty_child_clock();
+    int status = 1 << 8; /* lost: as if it had exited with 1 */
+    double start = ty_clock(), told = start;
+    pid_t got;
+    while ((got = waitpid(pid, &status, progress ? WNOHANG : 0)) == 0 ||
+           (got < 0 && errno == EINTR)) {
+        double now = ty_clock();
         struct timespec nap = {0, now - start < 0.1 ? 1000000 : 20000000};
+        if (got < 0)
+            continue;
         if (now - told > 0.5) {
             told = now;
             progress(arg, state[0], state[1]);
@@ -95,6 +89,7 @@ ty_err ty_child_run(void (*fn)(void *a, void *b), void *a, void *b,
     if (captured < 0)
         return ty_error(TY_EWRONG, "cannot capture a child's messages: %s", strerror(errno));
     fflush(NULL);
+    signal(SIGCHLD, SIG_DFL); /* an inherited "ignore" would lose the child's status */
     pid_t parent = getpid(), pid = fork();
     if (pid < 0) {
         close(captured);

@@ -17,6 +17,4 @@ void  ty_child_unshare(void *p, unsigned long bytes);
 ty_err ty_child_run(void (*fn)(void *a, void *b), void *a, void *b,
                     void (*progress)(void *arg, double fraction, double loss), void *arg, const volatile double *state);
 
-double ty_child_clock(void); /* [s] monotonic */
-
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "experiments/compare.h"
 
+#include "base/stats.h"
 #include "base/text.h"
 
 #include <math.h>
@@ -15,6 +16,12 @@ static ty_point point_of(const ty_case *c, const ty_point *base)
     p.strategy = c->strategy;
     p.workers = c->workers;
     p.threads = c->threads ? c->threads : base->threads;
+    const ty_strategy
+        *strategy; /* an option for some of the strategies does not refuse the others */
+    if (!ty_strategy_find(c->strategy, &strategy).code) {
+        p.micro_batches = strategy->micro_batches ? p.micro_batches : 0;
+        p.collective = strategy->collective ? p.collective : NULL;
+    }
     return p;
 }
 
@@ -196,19 +203,14 @@ void ty_cases_print(FILE *f, const ty_case *cases, int n, const ty_machine *m)
             print_figures(f, &cases[i], m);
         print_reasons(f, &cases[i], m);
     }
-    fprintf(f,
-            "N workers, T threads each. predicted: none given. closed form and simulated (SimGrid): on "
-            "%s rates.\nmeasured: %s. speedup: against serial with the same T.\n",
-            ty_origin_name(m->origin),
-            any && strcmp(any->fabric, "sim") == 0
-                ? "not here, these machines are simulated (--fabric threads measures this one)"
-                : "median of the steps after the first");
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    fprintf(
+        f,
+        "N workers, T threads each. predicted: none given. closed form and simulated (SimGrid): on "
+        "%s rates.\nmeasured: %s. speedup: against serial with the same T.\n",
+        ty_origin_name(m->origin),
+        any && strcmp(any->fabric, "sim") == 0
+            ? "not here, these machines are simulated (--fabric threads measures this one)"
+            : "median of the steps after the first");
 }
 
 double ty_cases_median_error(const ty_case *cases, int n)
@@ -219,8 +221,7 @@ double ty_cases_median_error(const ty_case *cases, int n)
         if (has(&cases[i].measured) && has(&cases[i].simulated) && cases[i].measured.row.ok &&
             cases[i].simulated.row.ok)
             e[k++] = fabs(cases[i].simulated.row.step_s / cases[i].measured.row.step_s - 1);
-    qsort(e, (size_t)k, sizeof *e, by_value);
-    median = k ? 0.5 * (e[(k - 1) / 2] + e[k / 2]) : NAN;
+    median = ty_quantile(e, (size_t)k, 0.5);
     free(e);
     return median;
 }
@@ -258,33 +259,51 @@ static int add_baseline(const ty_compare_options *o, ty_case *cases, int n)
     return n + 1;
 }
 
-static ty_err give_out(const ty_compare_options *o, const ty_case *cases, int n)
+static ty_err first_of(ty_err a, ty_err b)
+{
+    return a.code ? a : b;
+}
+
+ty_err ty_cases_write(ty_output *out, const ty_case *cases, int n, const ty_point *base,
+                      const char *title)
 {
     ty_row *rows = ty_zalloc((size_t)n + 1, sizeof *rows);
     const ty_result **histories = ty_zalloc((size_t)n + 1, sizeof *histories);
     size_t k = 0, h = 0;
+    ty_err e = ty_ok();
     for (int i = 0; i < n; i++) {
-        const ty_row *row = ty_case_row(&cases[i]);
-        ty_point p = point_of(&cases[i], &o->base);
-        if (!row)
+        const ty_result *real = &cases[i].measured, *simulated = &cases[i].simulated;
+        ty_point p = point_of(&cases[i], base);
+        if (!ty_case_row(&cases[i]))
             continue;
-        rows[k++] = *row;
-        ty_output_run(o->out, &p,
-                      has(&cases[i].measured) ? &cases[i].measured : &cases[i].simulated);
-        if (has(&cases[i].measured) && has(&cases[i].simulated))
-            ty_output_rows(o->out, &cases[i].simulated.row, 1);
-        if (cases[i].measured.loss)
-            histories[h++] = &cases[i].measured;
+        rows[k++] = *ty_case_row(&cases[i]);
+        e = first_of(e, ty_output_run(out, &p, has(real) ? real : simulated));
+        if (has(real) && has(simulated))
+            ty_output_rows(out, &simulated->row, 1);
+        if (real->loss)
+            histories[h++] = real;
     }
-    char title[160];
-    snprintf(title, sizeof title, "%s, batch %zu", k ? rows[0].workload : "",
-             k ? rows[0].batch : 0);
-    ty_err e = ty_plot_speedup(o->out->dir, "speedup", title, rows, k);
-    ty_err f = ty_plot_breakdown(o->out->dir, "breakdown", title, rows, k);
-    ty_err g = h ? ty_plot_loss(o->out->dir, "loss", title, histories, h) : ty_ok();
+    e = first_of(e, ty_plot_breakdown(out->dir, "breakdown", title, rows, k));
+    e = first_of(e, h ? ty_plot_loss(out->dir, "loss", title, histories, h) : ty_ok());
     free(rows);
     free(histories);
-    return e.code ? e : f.code ? f : g;
+    return e;
+}
+
+static ty_err give_out(const ty_compare_options *o, const ty_case *cases, int n)
+{
+    ty_row *rows = ty_zalloc((size_t)n + 1, sizeof *rows);
+    size_t k = 0;
+    char title[160] = "";
+    for (int i = 0; i < n; i++)
+        if (ty_case_row(&cases[i]))
+            rows[k++] = *ty_case_row(&cases[i]);
+    if (k)
+        snprintf(title, sizeof title, "%s, batch %zu", rows[0].workload, rows[0].batch);
+    ty_err e = ty_cases_write(o->out, cases, n, &o->base, title);
+    e = first_of(e, ty_plot_speedup(o->out->dir, "speedup", title, rows, k));
+    free(rows);
+    return e;
 }
 
 /* Fastest valid case, by step time. */
@@ -321,14 +340,16 @@ static void conclude(const ty_compare_options *o, const ty_case *cases, int n)
 static ty_err verdict(const ty_case *cases, int n)
 {
     int shown = 0, wrong = 0, fit = 0;
+    ty_err refused = ty_ok();
     for (int i = 0; i < n; i++) {
+        refused = refused.code ? refused : cases[i].refused;
         const ty_row *row = ty_case_row(&cases[i]);
         shown += row != NULL;
         wrong += row && !row->ok;
         fit += row && row->ok && row->fits;
     }
     if (!shown)
-        return cases[n - 1].refused;
+        return refused;
     if (wrong)
         return ty_error(TY_EWRONG, "%d of %d runs failed or gave a wrong result (see the table)",
                         wrong, shown);
@@ -351,7 +372,7 @@ ty_err ty_compare(const ty_compare_options *o)
         conclude(o, cases, n);
         ty_err plots = give_out(o, cases, n);
         if (plots.code)
-            fprintf(o->text, "plots: %s\n", plots.msg);
+            fprintf(o->text, "files: %s\n", plots.msg);
     }
     for (int i = 0; i < n; i++)
         ty_case_free(&cases[i]);

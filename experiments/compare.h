@@ -27,7 +27,6 @@ typedef struct ty_compare_options {
     int         strategies_n;
     int         workers[TY_MAX_WORKERS];
     int         workers_n;
-    int         quiet;
     ty_output  *out;              /* takes rows, histories and plots */
     FILE       *text;             /* where tables go */
 } ty_compare_options;
@@ -41,8 +40,6 @@ ty_err ty_compare(const ty_compare_options *o);
  * and on clusters where parallelism loses and wins, and what was learnt. */
 typedef struct ty_demo_options {
     const ty_machine *machine;
-    const char *data;             /* IDX folder; NULL: the digits shipped */
-    long        epochs;           /* 0: 20 */
     int         quiet;
     ty_output  *out;
     FILE       *text;
@@ -60,6 +57,9 @@ const ty_row *ty_case_row(const ty_case *c);
 void ty_cases_compare(ty_case *cases, int n, int cores);
 /* The four numbers of every case, with provenance and the residual named. */
 void ty_cases_print(FILE *f, const ty_case *cases, int n, const ty_machine *m);
+/* Rows, histories and timelines of the cases into the run's folder, and the plots of breakdown and loss. */
+ty_err ty_cases_write(ty_output *out, const ty_case *cases, int n, const ty_point *base,
+                      const char *title);
 /* Median over cases of |simulated - measured| / measured; NAN when there is none. */
 double ty_cases_median_error(const ty_case *cases, int n);
 /* What the largest part of (measured - simulated) is due to: "compute: memory bandwidth", ... */

@@ -4,6 +4,7 @@
  * was learnt.
  */
 #define _GNU_SOURCE
+#include "base/clock.h"
 #include "base/text.h"
 #include "experiments/child.h"
 #include "experiments/compare.h"
@@ -40,7 +41,7 @@ typedef struct ty_task {
 static void draw(void *arg, double fraction, double loss)
 {
     ty_task *t = arg;
-    double gone = ty_child_clock() - t->start;
+    double gone = ty_clock() - t->start;
     if (t->demo->quiet || !isatty(2))
         return;
     t->drawn = 1;
@@ -100,7 +101,7 @@ static void train_locally(const ty_demo_options *o, const ty_point *base, ty_cas
     fprintf(o->text, "  %-15s %4s %3s  %6s %10s   %6s   %7s  %11s   %16s\n", "strategy", "N", "T",
             "steps", "wall time", "loss 0", "at end", "test digits", "off serial's *");
     for (int i = 0; i < n; i++) {
-        ty_task task = {.demo = o, .start = ty_child_clock()};
+        ty_task task = {.demo = o, .start = ty_clock()};
         ty_point p = *base;
         snprintf(task.what, sizeof task.what, "%s, %d x %d threads", cases[i].strategy,
                  cases[i].workers, cases[i].threads);
@@ -147,7 +148,7 @@ static int worth_trying(const char *strategy, int w)
 static void simulate_site(const ty_demo_options *o, const ty_point *base, ty_site *site)
 {
     static const int machines[] = {1, 2, 3, 4, 8, 16, 32, 64};
-    ty_task task = {.demo = o, .start = ty_child_clock()};
+    ty_task task = {.demo = o, .start = ty_clock()};
     ty_point p = *base;
     p.fabric = "sim";
     p.platform = site->platform;
@@ -245,13 +246,13 @@ static void say_who_won(FILE *f, const ty_case *cases, int n)
     char a[32], b[32];
     if (!best || !serial || !serial->ok)
         return;
-    fprintf(f,
-            "1. On this machine %s with %d worker%s of %d thread%s was fastest: %s a step against "
-            "%s for serial on one "
-            "thread, %.2fx.\n",
+    fprintf(f, "1. On this machine %s with %d worker%s of %d thread%s was fastest: %s a step",
             best->strategy, best->workers, best->workers > 1 ? "s" : "", best->threads,
-            best->threads > 1 ? "s" : "", ty_show(a, sizeof a, best->step_s, "s"),
-            ty_show(b, sizeof b, serial->step_s, "s"), serial->step_s / best->step_s);
+            best->threads > 1 ? "s" : "", ty_show(a, sizeof a, best->step_s, "s"));
+    if (best != serial)
+        fprintf(f, ", %.2fx serial on one thread (%s)", serial->step_s / best->step_s,
+                ty_show(b, sizeof b, serial->step_s, "s"));
+    fputs(".\n", f);
 }
 
 static void say_where_time_went(FILE *f, const ty_case *cases, int n)
@@ -288,12 +289,15 @@ static void say_best(char *buf, size_t size, const ty_site *site)
     if (!best || best->workers == 1 || !(best->speedup > 1.01))
         snprintf(buf, size, "no strategy beat one machine");
     else
-        snprintf(buf, size, "%s on %d machines was best, %.1fx", best->strategy, best->workers, best->speedup);
+        snprintf(buf, size, "%s on %d machines was best, %.1fx", best->strategy, best->workers,
+                 best->speedup);
 }
 
 static void say_what_scales(FILE *f, const ty_site *site)
 {
-    fprintf(f, "3. Communication took over (data-allreduce: exposed communication longer than computing)");
+    fprintf(
+        f,
+        "3. Communication took over (data-allreduce: exposed communication longer than computing)");
     for (int i = 0; i < 2; i++) {
         char when[64], best[96];
         say_at(when, sizeof when, &site[i]);
@@ -304,30 +308,6 @@ static void say_what_scales(FILE *f, const ty_site *site)
 }
 
 /* ---- output ---------------------------------------------------------------------------------- */
-
-static ty_err plot_local(const ty_demo_options *o, const ty_case *cases, int n)
-{
-    ty_row rows[8];
-    const ty_result *histories[8];
-    size_t k = 0, h = 0;
-    for (int i = 0; i < n; i++) {
-        ty_point p = {.strategy = cases[i].strategy, .workers = cases[i].workers};
-        if (!ty_case_row(&cases[i]))
-            continue;
-        rows[k++] = *ty_case_row(&cases[i]);
-        if (cases[i].measured.loss)
-            histories[h++] = &cases[i].measured;
-        ty_output_run(o->out, &p, &cases[i].measured);
-        if (cases[i].simulated.here)
-            ty_output_rows(o->out, &cases[i].simulated.row, 1);
-    }
-    ty_err e = ty_plot_breakdown(o->out->dir, "breakdown",
-                                 "where a step's time goes, measured on this machine", rows, k);
-    ty_err f =
-        ty_plot_loss(o->out->dir, "loss",
-                     "real training: every synchronous strategy overlays serial", histories, h);
-    return e.code ? e : f;
-}
 
 static ty_err plot_sites(const ty_demo_options *o, const ty_site *site, int n)
 {
@@ -364,7 +344,7 @@ static ty_err demo_local(const ty_demo_options *o, const ty_problem *q, ty_case 
                      .machine = o->machine,
                      .fabric = "threads",
                      .ghost = -1,
-                     .epochs = o->epochs ? o->epochs : EPOCHS,
+                     .epochs = EPOCHS,
                      .trace_steps = 3};
     fprintf(o->text,
             "Training %s on %u real digits, %ld epochs, random shift and rotation, tested on %u:\n",
@@ -401,7 +381,7 @@ static void demo_sites(const ty_demo_options *o, ty_problem *q, ty_site *site)
 ty_err ty_demo(const ty_demo_options *o)
 {
     ty_problem q;
-    ty_workload_options w = {.data = o->data};
+    ty_workload_options w = {0};
     ty_case local[8] = {0};
     int n = local_cases(local);
     ty_site *site = ty_zalloc(2, sizeof *site);
@@ -418,16 +398,20 @@ ty_err ty_demo(const ty_demo_options *o)
     e = demo_local(o, &q, local, n);
     if (!e.code) {
         demo_sites(o, &q, site);
-        ty_err a = plot_local(o, local, n), b = plot_sites(o, site, 2);
+        ty_err a = ty_cases_write(o->out, local, n,
+                                  &(ty_point){.machine = o->machine, .epochs = EPOCHS},
+                                  "real training on this machine, batch 128"),
+               b = plot_sites(o, site, 2);
         say_plots(o, a.code ? a : b);
         fprintf(o->text, "\nWhat was learnt:\n");
         say_who_won(o->text, local, n);
         say_where_time_went(o->text, local, n);
         say_what_scales(o->text, site);
-        fprintf(o->text,
-                "\nnext: %s compare --strategy data-allreduce,tensor --workers 1..64*2 \\\n"
-                "          --fabric sim --platform cluster:nodes=64,bandwidth=10Gbps,latency=20us\n",
-                program_invocation_name);
+        fprintf(
+            o->text,
+            "\nnext: %s compare --strategy data-allreduce,tensor --workers 1..64*2 \\\n"
+            "          --fabric sim --platform cluster:nodes=64,bandwidth=10Gbps,latency=20us\n",
+            program_invocation_name);
     }
     for (int i = 0; i < n; i++)
         ty_case_free(&local[i]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "experiments/engine.h"
 
+#include "base/clock.h"
 #include "experiments/child.h"
 #include "experiments/rank_main.h"
 #include "fabric/fabric.h"
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_STEPS = 10000000, MAX_EVENTS = 200000 };
+enum { MAX_STEPS = 10000000, MAX_EVENTS = 200000, MAX_THREAD_RANKS = 1024 };
 
 /* Everything that is decided before a rank starts. */
 typedef struct setup {
@@ -41,10 +42,19 @@ static int default_threads(const setup *s)
     return p->workers == 1 && !s->sim ? ty_kernel_max_threads() : 1;
 }
 
+static size_t batch_of(const ty_point *p)
+{
+    return p->batch ? p->batch : 128;
+}
+
+static long epoch_steps(const ty_point *p)
+{
+    return (long)((p->problem->data.train.n + batch_of(p) - 1) / batch_of(p));
+}
+
 static long default_steps(const ty_point *p, int ghost, const ty_plan *plan)
 {
-    size_t batch = p->batch ? p->batch : 128;
-    long epoch = (long)((p->problem->data.train.n + batch - 1) / batch);
+    long epoch = epoch_steps(p);
     if (p->steps > 0)
         return p->steps;
     if (p->epochs > 0)
@@ -77,7 +87,7 @@ static ty_err make_plan(setup *s, int ghost)
                          .tp = p->tp,
                          .pp = p->pp,
                          .micro_batches = p->micro_batches,
-                         .batch = p->batch ? p->batch : 128,
+                         .batch = batch_of(p),
                          .steps = 2,
                          .seed = p->seed ? p->seed : 1,
                          .augment = !p->plain,
@@ -99,13 +109,19 @@ static ty_err check_point(const ty_point *p, int ghost)
 {
     if (p->steps > 0 && p->epochs > 0)
         return ty_error(TY_EUSAGE, "--steps and --epochs exclude each other; give one");
-    if (p->steps < 0 || p->steps > MAX_STEPS || p->epochs < 0)
+    if (p->steps < 0 || p->steps > MAX_STEPS)
         return ty_error(TY_EUSAGE, "--steps %ld: use 2 to %d", p->steps, MAX_STEPS);
+    if (p->epochs < 0 || p->epochs > MAX_STEPS / epoch_steps(p))
+        return ty_error(TY_EUSAGE, "--epochs %ld: an epoch has %ld steps; use 1 to %ld epochs",
+                        p->epochs, epoch_steps(p), MAX_STEPS / epoch_steps(p));
     if (p->steps == 1)
         return ty_error(TY_EUSAGE,
                         "--steps 1: the first step is warm-up and not timed; use 2 or more");
     if (p->workers < 1 || p->workers > 65536)
         return ty_error(TY_EUSAGE, "--workers %d: use 1 to 65536", p->workers);
+    if (p->workers > MAX_THREAD_RANKS && (!p->fabric || !strcmp(p->fabric, "threads")))
+        return ty_error(TY_EUSAGE, "--workers %d: on threads use 1 to %d; --fabric sim takes more",
+                        p->workers, MAX_THREAD_RANKS);
     if (p->threads < 0 || p->threads > 1024)
         return ty_error(TY_EUSAGE, "--threads %d: use 1 to 1024", p->threads);
     if (p->problem->pretended && !ghost)
@@ -200,7 +216,7 @@ static double difference_to_serial(const setup *s, const float *got)
     if (ty_fabric_threads.run(&job, ty_rank_main, &c).code)
         worst = NAN;
     for (size_t i = 0; i < n; i++) {
-        worst = fmax(worst, fabs((double)got[i] - (double)want[i]));
+        worst = isfinite(got[i]) ? fmax(worst, fabs((double)got[i] - (double)want[i])) : INFINITY;
         largest = fmax(largest, fabs((double)want[i]));
     }
     free(want);
@@ -260,6 +276,7 @@ static void run_here(void *arg_setup, void *arg_board)
     ty_course c = {.plan = &s->plan,
                    .evaluate = real && !own && s->plan.problem->data.test.n > 0,
                    .trace_steps = s->point->trace_steps,
+                   .exact = s->fabric->virtual_time,
                    .loss = b->loss,
                    .accuracy = b->accuracy,
                    .epochs = b->epochs,
@@ -271,11 +288,11 @@ static void run_here(void *arg_setup, void *arg_board)
                    .progress = b->head->progress};
     for (long i = 0; i < b->epochs; i++)
         b->accuracy[i] = -1;
-    double start = ty_child_clock();
+    double start = ty_clock();
     b->head->error = s->fabric->run(&s->job, ty_rank_main, &c);
-    b->head->wall_s = ty_child_clock() - start;
+    b->head->wall_s = ty_clock() - start;
     b->head->events = c.events;
-    b->head->here = b->report[0].mean_s > 0;
+    b->head->here = c.collected;
     b->head->difference = NAN;
     if (c.early && b->head->here && !b->head->error.code)
         b->head->difference = difference_to_serial(s, c.early);
@@ -330,13 +347,12 @@ static void fill_times(ty_row *row, const ty_rank_report *r)
 {
     double n = (double)(row->steps - 1), scale = r->mean_s > 0 ? r->step_s / r->mean_s / n : 0;
     row->step_s = r->step_s;
-    row->compute_s = r->ledger.compute_s * scale;
     row->comm_exposed_s = r->ledger.comm_exposed_s * scale;
     row->comm_hidden_s = r->ledger.comm_hidden_s * scale;
     row->wait_s = r->ledger.wait_s * scale;
+    row->compute_s = row->step_s - row->comm_exposed_s - row->wait_s; /* what nobody blocked */
     row->step_p10_s = r->p10_s;
     row->step_p90_s = r->p90_s;
-    row->closed_form_s = r->closed_s;
 }
 
 static void fill_volume(ty_row *row, const ty_result *out)
@@ -385,6 +401,18 @@ static void *copy(const void *from, size_t bytes)
     return from && bytes ? memcpy(ty_alloc(bytes), from, bytes) : NULL;
 }
 
+/* Timelines begin with the run's first event. */
+static void shift_events(ty_event *e, size_t n)
+{
+    double first = n ? e[0].begin : 0;
+    for (size_t i = 0; i < n; i++)
+        first = fmin(first, e[i].begin);
+    for (size_t i = 0; i < n; i++) {
+        e[i].begin -= first;
+        e[i].end -= first;
+    }
+}
+
 static void harvest(ty_result *out, const setup *s, const board *b)
 {
     const shared *h = b->head;
@@ -397,6 +425,7 @@ static void harvest(ty_result *out, const setup *s, const board *b)
     out->difference = h->difference;
     out->report = copy(b->report, (size_t)out->ranks * sizeof *b->report);
     out->event = copy(b->event, h->events * sizeof *b->event);
+    shift_events(out->event, out->events);
     if (!s->job.ghost) {
         out->loss = copy(b->loss, (size_t)out->steps * sizeof *b->loss);
         out->accuracy = copy(b->accuracy, (size_t)b->epochs * sizeof *b->accuracy);
@@ -407,14 +436,57 @@ static void harvest(ty_result *out, const setup *s, const board *b)
     for (long i = 0; out->accuracy && i < out->epochs; i++)
         out->row.accuracy = out->accuracy[i] >= 0 ? out->accuracy[i] : out->row.accuracy;
     out->shown = slowest_rank(out->report, out->ranks);
-    fill_times(&out->row, &out->report[out->shown]);
+    if (s->job.ghost && !s->fabric->virtual_time)
+        remark(&out->row, "dry run: nothing was computed, so there is no time");
+    else
+        fill_times(&out->row, &out->report[out->shown]);
+    if (s->plan.costing.share > 1 && !s->plan.strategy->alike)
+        remark(&out->row, "no closed form: ranks that do different things share cores");
+    else
+        out->row.closed_form_s = out->report[out->shown].closed_s;
     fill_volume(&out->row, out);
     judge(&out->row, s, h->difference);
+}
+
+/* What all ranks of a real run on this machine need at once, and the serial run that checks them, by the closed form;
+ * *largest is the largest rank's. */
+static double memory_needed(const setup *s, double *largest)
+{
+    double sum = 0;
+    *largest = 0;
+    for (int i = 0; i < s->plan.workers; i++) {
+        double bytes = ty_plan_cost(&s->plan, i).peak_bytes;
+        sum += bytes;
+        *largest = fmax(*largest, bytes);
+    }
+    return sum + 2.0 * (double)(s->plan.problem->params * sizeof(float));
+}
+
+/* A real run that this machine cannot hold is answered without being tried. */
+static int too_large(const setup *s, ty_result *out)
+{
+    double largest, memory = s->point->machine ? s->point->machine->memory : 0;
+    if (s->job.ghost || s->fabric != &ty_fabric_threads || memory <= 0)
+        return 0;
+    double needed = memory_needed(s, &largest);
+    if (needed <= memory)
+        return 0;
+    describe(&out->row, s);
+    out->here = 1;
+    out->row.fits = 0;
+    out->row.peak_bytes = largest;
+    snprintf(out->row.message, sizeof out->row.message,
+             "does not fit, so it was not run: %d workers need %.3g GB together, this machine has "
+             "%.3g GB",
+             s->plan.workers, needed / 1e9, memory / 1e9);
+    return 1;
 }
 
 static ty_err run_point(setup *s, ty_result *out)
 {
     board b;
+    if (too_large(s, out))
+        return ty_ok();
     lay_out(&b, NULL, s, !s->job.ghost);
     char *base = ty_child_share(b.bytes);
     lay_out(&b, base, s, !s->job.ghost);
@@ -427,6 +499,8 @@ static ty_err run_point(setup *s, ty_result *out)
                          b.head->progress);
     if (!e.code)
         e = b.head->error;
+    if (!e.code && !b.head->here && !in_place)
+        e = ty_error(TY_EWRONG, "the run ended without a result");
     describe(&out->row, s);
     if (e.code == TY_EWRONG) { /* failed on the way: a result, not a usage error */
         out->here = 1;

@@ -59,6 +59,8 @@ ty_err ty_machine_default(ty_machine *m, const char *path)
         ty_calibrate_in_child(&(ty_calibrate_options){.seconds = 10, .quiet = 1}, m, &report);
     if (e.code && !report.fitted)
         return e;
+    if (e.code)
+        m->origin = TY_ASSUMED;
     if (!e.code) /* a fit that noise spoilt serves this command and is not kept */
         e = ty_machine_save(m, cache);
     if (e.code)

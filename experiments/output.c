@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -87,6 +88,23 @@ static ty_err try_folder(const char *dir)
     return ty_ok();
 }
 
+/* What an earlier command left in the folder would be taken for ours. */
+static void clear_earlier(const char *dir)
+{
+    static const char *const ours[] = {"run.json",     "rows.csv",   "trace*.json",
+                                       "speedup.???",  "speedup.gp", "breakdown.???",
+                                       "breakdown.gp", "loss.???",   "loss.gp"};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        char pattern[1100];
+        glob_t found;
+        snprintf(pattern, sizeof pattern, "%s/%s", dir, ours[i]);
+        if (glob(pattern, GLOB_NOESCAPE, NULL, &found) == 0)
+            for (size_t k = 0; k < found.gl_pathc; k++)
+                unlink(found.gl_pathv[k]);
+        globfree(&found);
+    }
+}
+
 ty_err ty_output_open(ty_output *o, const char *command, const char *out_dir)
 {
     struct stat st;
@@ -104,6 +122,8 @@ ty_err ty_output_open(ty_output *o, const char *command, const char *out_dir)
     if (o->fresh)
         memcpy(own_dir, o->dir, sizeof own_dir);
     ty_err e = try_folder(o->dir);
+    if (!e.code)
+        clear_earlier(o->dir);
     o->json = ty_json_header(o->command, o->begun);
     if (e.code)
         ty_output_abandon(o);
@@ -200,11 +220,12 @@ ty_err ty_output_run(ty_output *o, const ty_point *p, const ty_result *r)
     char trace[120] = "";
     if (!*o->dir || !r->here)
         return ty_ok();
-    ty_output_rows(o, &r->row, 1);
+    ty_err e = ty_ok(); /* a timeline that cannot be written costs neither row nor figures */
     if (r->event && r->report && r->events)
-        TY_TRY(save_trace(o, r, trace, sizeof trace));
-    json_array_append_new(json_object_get(o->json, "runs"), ty_json_run(p, r, trace));
-    return ty_ok();
+        e = save_trace(o, r, trace, sizeof trace);
+    ty_output_rows(o, &r->row, 1);
+    json_array_append_new(json_object_get(o->json, "runs"), ty_json_run(p, r, e.code ? "" : trace));
+    return e;
 }
 
 /* ---- closing --------------------------------------------------------------------------------- */

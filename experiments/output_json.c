@@ -149,7 +149,7 @@ static json_t *rank(const ty_rank_report *r)
 {
     const ty_ledger *l = &r->ledger;
     char log[20];
-    snprintf(log, sizeof log, "%016" PRIx64, r->log);
+    snprintf(log, sizeof log, "%016" PRIx64, r->ledger.log);
     json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "step_s",
                           number(r->step_s), "step_mean_s", number(r->mean_s), "step_p10_s",
                           number(r->p10_s), "step_p90_s", number(r->p90_s), "compute_s",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "experiments/rank_main.h"
 
+#include "base/stats.h"
 #include "fabric/trace.h"
 
 #include <math.h>
@@ -51,12 +52,6 @@ static void gather_into(ty_worker *w, float *whole)
 
 /* ---- the report ------------------------------------------------------------------------------ */
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Mean of all steps but the first; median, p10 and p90 over some 50 windows of consecutive steps, each at least as long
  * as the turn of the preprocessors. Virtual time is exact: the mean. */
 static void time_steps(const ty_plan *p, const diary *l, int exact, ty_rank_report *out)
@@ -71,17 +66,16 @@ static void time_steps(const ty_plan *p, const diary *l, int exact, ty_rank_repo
     double *w = ty_alloc((size_t)windows * sizeof *w);
     for (long i = 0; i < windows; i++)
         w[i] = (l->end[(i + 1) * size] - l->end[i * size]) / (double)size;
-    qsort(w, (size_t)windows, sizeof *w, by_value);
-    out->step_s = w[windows / 2];
-    out->p10_s = w[windows / 10];
-    out->p90_s = w[windows - 1 - windows / 10];
+    out->step_s = ty_quantile(w, (size_t)windows, 0.5);
+    out->p10_s = ty_quantile(w, (size_t)windows, 0.1);
+    out->p90_s = ty_quantile(w, (size_t)windows, 0.9);
     free(w);
 }
 
 static ty_rank_report make_report(ty_worker *w, const diary *l, int exact)
 {
-    ty_rank_report out = {.ledger = ty_ledger_read(w->rank), .log = w->rank->log};
-    ty_cost k = w->plan->strategy->cost(w->plan, w->rank->id);
+    ty_rank_report out = {.ledger = ty_ledger_read(w->rank)};
+    ty_cost k = ty_plan_cost(w->plan, w->rank->id);
     time_steps(w->plan, l, exact, &out);
     out.closed_s = k.seconds;
     out.closed_compute_s = k.compute_s;
@@ -153,6 +147,7 @@ static void collect(ty_worker *w, ty_course *c, const diary *l)
         keep_events(c, &c->report[0], w->rank->trace ? w->rank->trace->event : NULL);
         for (int i = 1; i < w->plan->workers; i++)
             take_report(w, c, i);
+        c->collected = 1;
     }
     w->rank->quiet--;
 }

@@ -18,6 +18,7 @@ typedef struct ty_course {
     int      trace_steps;
     int      exact;       /* time is virtual: step_s is the mean, not a median */
     /* filled by rank 0: */
+    int      collected;   /* all of this is here */
     double  *loss;        /* [steps] */
     double  *accuracy;    /* [epochs], -1 where not measured */
     long     epochs;

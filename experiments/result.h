@@ -39,7 +39,6 @@ typedef struct ty_rank_report {
     ty_ledger ledger;        /* of the steps after the first, all of them together */
     double    step_s;        /* median over windows of steps where time is real, else the mean */
     double    mean_s, p10_s, p90_s;
-    uint64_t  log;           /* hash of the message log of all steps */
     double    closed_s, closed_compute_s, closed_messages, closed_bytes, closed_peak; /* cost() of this rank */
     size_t    events;
 } ty_rank_report;

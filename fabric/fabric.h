@@ -76,7 +76,24 @@ extern const ty_fabric_ops ty_fabric_threads;
 extern const ty_fabric_ops ty_fabric_sim;
 extern const ty_fabric_ops ty_fabric_mpi;
 
-/* The fabric of a name, or an error that says what is built in: TY_EMISSING when this build lacks it. */
+/* Version of the library behind a fabric, as the library itself tells it. */
+void ty_sim_version(char *text, size_t size);
+void ty_mpi_version(char *text, size_t size);
+
+/* ---- find.c: which fabrics there are ---- */
+
+/* Every fabric, whether this build has it or not. */
+typedef struct ty_fabric {
+    const char *name, *summary;
+    const ty_fabric_ops *ops; /* NULL: this build lacks it */
+    const char *missing;      /* how to get it then */
+    void (*version)(char *text, size_t size); /* NULL: no library is behind it */
+} ty_fabric;
+extern const ty_fabric   ty_fabrics[];
+extern const size_t      ty_fabrics_n;
+extern const char *const ty_fabric_name[]; /* their names, NULL at the end */
+
+/* The fabric of a name; TY_EUSAGE with the nearest name, TY_EMISSING when this build lacks it. */
 ty_err ty_fabric_find(const char *name, const ty_fabric_ops **ops);
 
 #endif

@@ -20,6 +20,8 @@ typedef struct ty_ledger {
     double   comm_hidden_s;   /* bytes on their way while this rank did something else */
     double   wait_s;          /* blocked because the other side was not there yet: bubble or straggler */
     double   flops;           /* of the operations, analytic */
+    uint64_t log;             /* hash of the message log: operation, peer, channel, bytes, in program order; lanes in
+                               * the order of their joins */
     size_t   now_bytes[TY_MEMORIES], peak_bytes[TY_MEMORIES]; /* [B] each category's own high-water mark */
     size_t   total_bytes, total_peak;                         /* [B] of all categories together */
 } ty_ledger;

@@ -11,6 +11,7 @@
  * A large message moves on while somebody of its process waits: without a lane that communicates
  * beside it, a rank that only computes sends nothing (Open MPI has no progress thread).
  */
+#include "base/clock.h"
 #include "fabric/rank.h"
 #include "kernels/kernels.h"
 
@@ -76,17 +77,10 @@ static struct world {
 
 static _Thread_local ty_rank *me;
 
-static double clock_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static double mpi_now(ty_rank *r)
 {
     (void)r;
-    return clock_s() + world.offset - world.start;
+    return ty_clock() + world.offset - world.start;
 }
 
 static void whereami(char *buf, unsigned long size)
@@ -132,8 +126,8 @@ static void await(MPI_Request *mpi, MPI_Status *status, ty_rank *r, const char *
     double begin = 0;
     for (long i = 0; MPI_Test(mpi, &done, status), !done; i++) {
         if (i == 0)
-            begin = clock_s();
-        double waited = clock_s() - begin;
+            begin = ty_clock();
+        double waited = ty_clock() - begin;
         if (waited > world.patience)
             give_up(r, what);
         if (waited < 50e-6)
@@ -318,6 +312,7 @@ static ty_lane *mpi_fork(ty_rank *r, ty_main fn, void *arg)
         int bad = pthread_create(&l->thread, NULL, lane_thread, l);
         TY_CHECK(!bad, "cannot start a thread: %s", strerror(bad));
     } else { /* at once, in place */
+        me = &l->rank;
         fn(&l->rank, arg);
         me = r;
     }
@@ -369,14 +364,14 @@ static void compare_clocks(void)
     for (int i = 0; world.rank == 0 && i < (world.size - 1) * CLOCK_TURNS; i++) {
         int peer = 1 + i / CLOCK_TURNS;
         MPI_Recv(&theirs, 1, MPI_DOUBLE, peer, TAG_CLOCK, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-        theirs = clock_s();
+        theirs = ty_clock();
         MPI_Send(&theirs, 1, MPI_DOUBLE, peer, TAG_CLOCK, MPI_COMM_WORLD);
     }
     for (int i = 0; world.rank > 0 && i < CLOCK_TURNS; i++) {
-        double begin = clock_s();
+        double begin = ty_clock();
         MPI_Send(&begin, 1, MPI_DOUBLE, 0, TAG_CLOCK, MPI_COMM_WORLD);
         MPI_Recv(&theirs, 1, MPI_DOUBLE, 0, TAG_CLOCK, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-        double end = clock_s();
+        double end = ty_clock();
         if (i > 0 && end - begin < best) { /* the first waits for our turn */
             best = end - begin;
             world.offset = theirs - (begin + end) / 2;
@@ -425,7 +420,7 @@ static void open_run(const ty_job *job)
     await(&mpi, MPI_STATUS_IGNORE, NULL, "all processes to start");
     MPI_Comm_set_errhandler(world.comm, world.on_error);
     world.running = 1;
-    world.start = clock_s(); /* counts on rank 0 */
+    world.start = ty_clock(); /* counts on rank 0 */
     MPI_Ibcast(&world.start, 1, MPI_DOUBLE, 0, world.comm, &mpi);
     await(&mpi, MPI_STATUS_IGNORE, NULL, "rank 0 to start");
     ty_whereami = whereami;
@@ -490,3 +485,12 @@ const ty_fabric_ops ty_fabric_mpi = {
     .join = mpi_join,
     .abort = mpi_abort,
 };
+
+/* Asked through the program's own symbols: SimGrid's MPI answers when it was linked before the real one. */
+void ty_mpi_version(char *text, size_t size)
+{
+    char library[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int length;
+    MPI_Get_library_version(library, &length);
+    snprintf(text, size, "%.*s", (int)strcspn(library, ",\n"), library);
+}

@@ -7,7 +7,8 @@
 int ty_op(ty_rank *r, ty_work w, ty_tensor t)
 {
     const ty_job *job = r->job;
-    r->ledger.flops += w.flops;
+    if (!r->quiet)
+        r->ledger.flops += w.flops;
     ty_trace_open(r, (int)w.cls);
     if (job->machine)
         r->ops->charge(r, ty_machine_seconds(job->machine, w, job->threads, job->busy));

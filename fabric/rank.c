@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const uint64_t LOG_START = 0xcbf29ce484222325u; /* the offset basis of FNV-1a */
+
 void ty_rank_init(ty_rank *r, int id, const ty_fabric_ops *ops, const ty_job *job)
 {
-    *r = (ty_rank){.id = id, .ops = ops, .job = job};
+    *r = (ty_rank){.id = id, .ops = ops, .job = job, .ledger.log = LOG_START};
     r->mem = ty_memory_account_new();
     if (job->trace_steps > 0)
         r->trace = ty_zalloc(1, sizeof *r->trace);
@@ -21,6 +23,7 @@ void ty_rank_lane_init(ty_rank *lane, ty_rank *parent)
     *lane = (ty_rank){
         .id = parent->id, .lane = parent->lane + 1, .ops = parent->ops, .job = parent->job};
     lane->parent = parent;
+    lane->ledger.log = LOG_START;
     lane->quiet = parent->quiet;
     lane->mem = parent->mem;
     lane->trace = parent->trace;
@@ -71,12 +74,17 @@ void ty_rank_describe_waits(char *buf, size_t size, ty_rank *const *ranks, int n
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
-static void log_event(ty_rank *r, int op, int peer, int tag,
-                      size_t bytes) /* FNV-1a over the four words */
+/* The hash of Fowler, Noll and Vo, over words. */
+static void mix(uint64_t *log, uint64_t word)
+{
+    *log = (*log ^ word) * 0x100000001b3u;
+}
+
+static void log_event(ty_rank *r, int op, int peer, int tag, size_t bytes)
 {
     const uint64_t word[] = {(uint64_t)op, (uint64_t)peer, (uint64_t)tag, bytes};
     for (int i = 0; i < 4; i++)
-        r->log = (r->log ^ word[i]) * 0x100000001b3u;
+        mix(&r->ledger.log, word[i]);
 }
 
 static double least(double a, double b)
@@ -190,21 +198,26 @@ void ty_charge(ty_rank *r, double seconds)
 ty_lane *ty_fork(ty_rank *r, ty_main fn, void *arg)
 {
     ty_trace_close(r);
-    return r->ops->fork(r, fn, arg);
+    double begin = r->ops->now(r);
+    ty_lane *l = r->ops->fork(r, fn, arg);
+    double gone = r->ops->now(r) - begin; /* the whole lane, where it cannot run beside us */
+    r->idle_s += gone;
+    r->in_fork_s += gone;
+    return l;
 }
 
-/* The lane communicated beside us while we did not wait for it: that part was hidden. */
+/* A lane's doings become ours. `blocked` seconds we waited for it; the rest of its communication was hidden. */
 static void merge(ty_rank *r, const ty_ledger *lane, double blocked)
 {
-    double comm = lane->comm_exposed_s + lane->wait_s, hidden = positive(comm - blocked);
-    double share = comm > 0 ? hidden / comm : 0; /* of the lane's time that nobody waited for */
+    double comm = lane->comm_exposed_s + lane->wait_s, waited = least(blocked, comm);
+    double exposed = comm > 0 ? lane->comm_exposed_s / comm : 0; /* share of the lane's waiting */
     r->ledger.messages += lane->messages;
     r->ledger.bytes += lane->bytes;
     r->ledger.flops += lane->flops;
-    r->ledger.comm_hidden_s += lane->comm_hidden_s + share * lane->comm_exposed_s;
-    r->ledger.comm_exposed_s += least(blocked, comm) * (comm > 0 ? lane->comm_exposed_s / comm : 0);
-    r->ledger.wait_s +=
-        blocked - least(blocked, comm) * (comm > 0 ? lane->comm_exposed_s / comm : 0);
+    r->ledger.comm_hidden_s += lane->comm_hidden_s + (comm - waited) * exposed;
+    r->ledger.comm_exposed_s += waited * exposed;
+    r->ledger.wait_s += blocked - waited * exposed;
+    mix(&r->ledger.log, lane->log);
 }
 
 void ty_join(ty_rank *r, ty_lane *l)
@@ -216,19 +229,15 @@ void ty_join(ty_rank *r, ty_lane *l)
     r->ops->join(r, l, &lane);
     r->waiting.what = TY_RUNNING;
     double blocked = r->ops->now(r) - begin;
-    if (r->lane == 0) {
-        r->idle_s += blocked;
-        merge(r, &lane, blocked);
-        if (r->trace && blocked > 0)
-            ty_trace_add(r, (ty_event){begin, begin + blocked, TY_EV_COMM, 0, -1, 0, 0});
+    if (r->lane > 0) { /* a lane that waits its turn hides nothing by waiting */
+        merge(r, &lane, lane.comm_exposed_s + lane.wait_s);
         return;
     }
-    r->ledger.messages += lane.messages; /* a lane that waits its turn hides nothing by waiting */
-    r->ledger.bytes += lane.bytes;
-    r->ledger.flops += lane.flops;
-    r->ledger.comm_exposed_s += lane.comm_exposed_s;
-    r->ledger.comm_hidden_s += lane.comm_hidden_s;
-    r->ledger.wait_s += lane.wait_s;
+    r->idle_s += blocked;
+    merge(r, &lane, blocked + r->in_fork_s);
+    r->in_fork_s = 0;
+    if (r->trace && blocked > 0)
+        ty_trace_add(r, (ty_event){begin, begin + blocked, TY_EV_COMM, 0, -1, 0, 0});
 }
 
 _Noreturn void ty_abort(ty_rank *r, int code)
@@ -239,9 +248,8 @@ _Noreturn void ty_abort(ty_rank *r, int code)
 void ty_ledger_reset(ty_rank *r)
 {
     ty_ledger *l = &r->ledger;
-    *l = (ty_ledger){0};
-    r->log = 0xcbf29ce484222325u;
-    r->idle_s = 0;
+    *l = (ty_ledger){.log = LOG_START};
+    r->idle_s = r->in_fork_s = 0;
     r->since = r->ops->now(r);
 }
 

@@ -30,7 +30,7 @@ struct ty_rank {
     double               idle_s; /* seconds spent blocked since the ledger was reset */
     double               since;  /* [s] when the ledger was reset */
     int                  quiet;  /* > 0: messages are not counted (barriers, results) */
-    uint64_t             log;    /* hash of the message log: operation, peer, channel, bytes, in program order */
+    double               in_fork_s; /* seconds that ty_fork took: a lane that ran in place */
     struct ty_memory_account *mem; /* shared by the lanes of a rank */
 };
 

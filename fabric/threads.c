@@ -6,6 +6,7 @@
  * One lock guards all matching; bytes are copied outside it. `blocked` counts the lanes that sleep and is lowered by
  * whoever wakes one, under the same lock, so blocked == live means that nobody is left to send: a deadlock.
  */
+#include "base/clock.h"
 #include "fabric/rank.h"
 #include "kernels/kernels.h"
 
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 typedef struct yard yard;
@@ -71,16 +71,9 @@ static yard
 
 static _Thread_local ty_lane *me;
 
-static double clock_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static double threads_now(ty_rank *r)
 {
-    return clock_s() - ((ty_lane *)r->fabric)->yard->start;
+    return ty_clock() - ((ty_lane *)r->fabric)->yard->start;
 }
 
 static void whereami(char *buf, unsigned long size)
@@ -383,7 +376,7 @@ static void yard_fini(yard *y)
 static ty_err threads_run(const ty_job *job, ty_main fn, void *arg)
 {
     yard *y = ty_zalloc(1, sizeof *y);
-    *y = (yard){.job = job, .live = job->ranks, .start = clock_s()};
+    *y = (yard){.job = job, .live = job->ranks, .start = ty_clock()};
     pthread_mutex_init(&y->lock, NULL);
     y->box = ty_zalloc((size_t)job->ranks, sizeof *y->box);
     y->lanes = ty_zalloc((size_t)job->ranks, sizeof *y->lanes);

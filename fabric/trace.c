@@ -3,6 +3,7 @@
 
 #include "kernels/work.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 void ty_trace_on(ty_rank *r, int on)
@@ -53,11 +54,12 @@ void ty_trace_write(FILE *f, int rank, const ty_event *e, size_t n, int *first)
         const char *name = e[i].kind == TY_EV_COMPUTE ? ty_class_name((ty_class)e[i].name)
                            : e[i].kind == TY_EV_COMM  ? "message"
                                                       : kind[e[i].kind];
+        /* whole nanoseconds, so that neighbours touch and do not overlap */
+        double begin = round(1e9 * e[i].begin), end = round(1e9 * e[i].end);
         fprintf(f,
                 "%s\n{\"name\":\"%s\",\"cat\":\"%s\",\"ph\":\"X\",\"pid\":0,\"tid\":%d,\"ts\":%.3f,"
                 "\"dur\":%.3f",
-                *first ? "" : ",", name, kind[e[i].kind], rank, 1e6 * e[i].begin,
-                1e6 * (e[i].end - e[i].begin));
+                *first ? "" : ",", name, kind[e[i].kind], rank, begin / 1e3, (end - begin) / 1e3);
         if (e[i].peer >= 0)
             fprintf(f, ",\"args\":{\"peer\":%d,\"bytes\":%zu}", e[i].peer, e[i].bytes);
         else if (e[i].kind == TY_EV_STEP)

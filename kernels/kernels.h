@@ -16,6 +16,7 @@
 /* The OpenMP team of the calling thread's kernels, >= 1. Costs nothing until the next kernel. */
 void ty_kernel_set_threads(int threads);
 int  ty_kernel_max_threads(void); /* processors this process may use */
+int  ty_kernel_openmp(void);      /* version built with, as its date: 201511; 0: one thread each */
 /* Bind the calling thread and its team to processors of their own: number first, first + 1, ... of those that the process may
  * use, counted round. Threads that sleep and wake are otherwise put onto one processor beside an idle one for
  * many milliseconds. first < 0: the calling thread may run anywhere again. */

@@ -3,20 +3,12 @@
  * peak - the ruler: what the processor does when nothing but multiply-adds on registers is asked of
  * it.
  */
+#include "base/clock.h"
 #include "kernels/kernels.h"
 #include "kernels/threads.h"
 #include "kernels/vec.h"
 
-#include <time.h>
-
 enum { CHAINS = 12, ROUND = 20000 }; /* chains: more than latency (4 cycles) times units (2) */
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ROUND multiply-adds on each chain; the empty asm keeps every sum in a register of its own. */
 static void spin(void)
@@ -42,13 +34,13 @@ typedef struct ruler {
 static void measure(void *arg, size_t lo, size_t hi)
 {
     ruler *r = arg;
-    const double begin = now();
+    const double begin = ty_clock();
     double flops = 0, t;
 
     do {
         spin();
         flops += 2.0 * TY_LANES * CHAINS * ROUND;
-        t = now() - begin;
+        t = ty_clock() - begin;
     } while (t < r->seconds);
     for (size_t i = lo; i < hi; i++)
         r->rate[i] = flops / t / (double)(hi - lo);

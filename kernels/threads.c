@@ -16,34 +16,34 @@
 
 /* ---- processors ------------------------------------------------------------------------------ */
 
-static cpu_set_t
-    allowed; /* what the process may use; its first thread is never bound before we look */
+/* What the process may use, room for 65,536; its first thread is never bound before we look. */
+static cpu_set_t allowed[64];
 static pthread_once_t looked = PTHREAD_ONCE_INIT;
 static _Thread_local int bound = -1; /* place of this thread's team, or -1 */
 static _Thread_local size_t placed;  /* threads of the team that are in their places */
 
 static void look(void)
 {
-    if (sched_getaffinity(getpid(), sizeof allowed, &allowed) != 0)
-        CPU_ZERO(&allowed);
+    if (sched_getaffinity(getpid(), sizeof allowed, allowed) != 0)
+        CPU_ZERO_S(sizeof allowed, allowed);
 }
 
 int ty_kernel_max_threads(void)
 {
     pthread_once(&looked, look);
-    return CPU_COUNT(&allowed) > 0 ? CPU_COUNT(&allowed) : 1;
+    const int n = CPU_COUNT_S(sizeof allowed, allowed);
+    return n > 0 ? n : 1;
 }
 
 /* The calling thread to the place-th allowed processor, counted round. */
 static void go_to(int place)
 {
-    cpu_set_t one;
+    cpu_set_t one[64] = {0};
     place %= ty_kernel_max_threads();
-    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &allowed) && place-- == 0) {
-            CPU_ZERO(&one);
-            CPU_SET(cpu, &one);
-            sched_setaffinity(0, sizeof one, &one); /* refused: merely slower */
+    for (size_t cpu = 0; cpu < 8 * sizeof allowed; cpu++)
+        if (CPU_ISSET_S(cpu, sizeof allowed, allowed) && place-- == 0) {
+            CPU_SET_S(cpu, sizeof one, one);
+            sched_setaffinity(0, sizeof one, one); /* refused: merely slower */
             return;
         }
 }
@@ -55,8 +55,8 @@ void ty_kernel_bind(int first)
     placed = 1;
     if (first >= 0)
         go_to(first);
-    else if (CPU_COUNT(&allowed) > 0)
-        sched_setaffinity(0, sizeof allowed, &allowed);
+    else if (CPU_COUNT_S(sizeof allowed, allowed) > 0)
+        sched_setaffinity(0, sizeof allowed, allowed);
 }
 
 /* ---- teams ----------------------------------------------------------------------------------- */
@@ -79,6 +79,15 @@ void ty_kernel_set_threads(int threads)
     omp_set_num_threads(threads < 1 ? 1 : threads);
 #else
     (void)threads;
+#endif
+}
+
+int ty_kernel_openmp(void)
+{
+#ifdef _OPENMP
+    return _OPENMP;
+#else
+    return 0;
 #endif
 }
 

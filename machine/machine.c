@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE
 #include "machine/machine.h"
 
+#include "kernels/kernels.h"
+
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,12 +98,11 @@ static void read_processor(char *name, size_t size)
 
 void ty_machine_name_here(ty_machine *m)
 {
-    cpu_set_t set;
     if (gethostname(m->host, sizeof m->host))
         snprintf(m->host, sizeof m->host, "unknown");
     m->host[sizeof m->host - 1] = 0;
     read_processor(m->processor, sizeof m->processor);
-    m->cores = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
+    m->cores = ty_kernel_max_threads();
     m->memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
 }
 

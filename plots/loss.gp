@@ -19,7 +19,8 @@ thick(i) = curves > 1 ? 1.2 + 6.0 * (curves - i) / (curves - 1) : 2
 set title heading font ',15'
 set xlabel 'training step'
 set ylabel window > 1 ? sprintf('loss of a batch (mean of %d steps)', window) : 'loss of a batch'
-set logscale y
+stats data using 2 name 'LOSS' nooutput
+if (LOSS_min > 0) { set logscale y } # a loss of zero has no logarithm
 set xrange [0:*] noextend
 set format y '%g'
 set grid lc rgb '#dddddd' lw 0.7

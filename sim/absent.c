@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * absent - what a build without SimGrid has instead of this folder. It is compiled alone, so it
- * takes the names of the network modes in.
+ * absent - what a build without SimGrid has instead of this folder, besides names and network modes.
  */
-#include "sim/network.c"
+#include "sim/platform.h"
 
 static const char advice[] = "this build has no SimGrid: install libsimgrid-dev and build again";
 

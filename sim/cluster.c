@@ -15,12 +15,7 @@ static ty_err find_key(const char *key, int *k)
     for (*k = 0; *k < KEYS; ++*k)
         if (!strcmp(key, keys[*k]))
             return ty_ok();
-    const char *near = ty_nearest(key, keys, KEYS);
-    if (near)
-        return ty_error(TY_EUSAGE, "cluster: there is no key '%s'; did you mean %s?", key, near);
-    return ty_error(TY_EUSAGE,
-                    "cluster: there is no key '%s'; use nodes, cores, bandwidth, latency, speed",
-                    key);
+    return ty_unknown("cluster key", key, keys, KEYS, NULL);
 }
 
 static ty_err positive(const char *what, double value)

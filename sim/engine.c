@@ -88,7 +88,8 @@ static void whereami(char *buf, unsigned long size)
     const ty_rank *r = sg_actor_self() ? sg_actor_self_get_data() : NULL;
     buf[0] = 0;
     if (r && r->fabric)
-        snprintf(buf, size, "rank %d @%.4f s", r->id, r->ops->now((ty_rank *)(uintptr_t)r));
+        snprintf(buf, size, "rank %d @%.4f s", r->id,
+                 simgrid_get_clock() + ((const seat *)r->fabric)->pending);
 }
 
 /* ---- before the ranks start ------------------------------------------------------------------ */

@@ -30,13 +30,13 @@ struct ty_lane {
  * to end counts. */
 static void execute(double flops, int threads)
 {
-    sg_exec_t beside[64];
-    int n = threads < 64 ? threads - 1 : 63;
-    for (int i = 0; i < n; i++)
+    sg_exec_t *beside = ty_alloc((size_t)threads * sizeof *beside);
+    for (int i = 1; i < threads; i++)
         beside[i] = sg_actor_exec_async(flops);
     sg_actor_execute(flops);
-    for (int i = 0; i < n; i++)
+    for (int i = 1; i < threads; i++)
         sg_exec_wait(beside[i]);
+    free(beside);
 }
 
 void ty_seat_pay(ty_rank *r)
@@ -67,9 +67,12 @@ static void sim_charge(ty_rank *r, double seconds)
     s->pending += seconds * s->scale;
 }
 
+/* Where cores are shared nobody knows how long charged time takes until it has been taken. */
 static double sim_now(ty_rank *r)
 {
     const seat *s = r->fabric;
+    if (s->shared)
+        ty_seat_pay(r);
     return simgrid_get_clock() + s->pending;
 }
 

@@ -6,16 +6,14 @@
 #include <string.h>
 
 const char *const ty_network_name[] = {"textbook", "shared", "tcp", NULL};
+enum { NETWORKS = sizeof ty_network_name / sizeof *ty_network_name - 1 };
 
 ty_err ty_network_find(const char *name, ty_network *mode)
 {
-    for (int i = 0; ty_network_name[i]; i++)
+    for (int i = 0; i < NETWORKS; i++)
         if (!strcmp(name, ty_network_name[i])) {
             *mode = (ty_network)i;
             return ty_ok();
         }
-    const char *near = ty_nearest(name, ty_network_name, 3);
-    if (near)
-        return ty_error(TY_EUSAGE, "there is no network mode '%s'; did you mean %s?", name, near);
-    return ty_error(TY_EUSAGE, "there is no network mode '%s'; use textbook, shared or tcp", name);
+    return ty_unknown("network mode", name, ty_network_name, NETWORKS, NULL);
 }

@@ -28,6 +28,16 @@ struct ty_platform {
     char      *xml;           /* what SimGrid will load: the file's text, or generated */
 };
 
+/* A platform that can be named. */
+typedef struct ty_platform_file {
+    char name[256], path[1024]; /* of platforms/ideal.xml the name is "ideal" */
+} ty_platform_file;
+
+/* The platform files of $TRAINYARD_PLATFORMS, of the platforms/ this was built from and of
+ * ./platforms, in this order and sorted within each; a name that comes twice is the first one's.
+ * Fills *n; the caller frees the result, which may be NULL. */
+ty_platform_file *ty_platform_files(size_t *n);
+
 /* A file's hosts compute in proportion to their speed: a host of 2 x machine.peak_flops halves
  * every charged second. <prop id="compute" value="machine"/> in the zone called "world" says
  * instead that they are as the machine is.
@@ -36,8 +46,7 @@ struct ty_platform {
  * latency (of a route from host to host; required), speed (of a core, default the machine's).
  * Separated by commas.
  *
- * Names are looked up in $TRAINYARD_PLATFORMS, in the platforms/ this was built from, and in
- * ./platforms.
+ * Names are those of ty_platform_files().
  *
  * Open platform `spec` for `ranks` ranks, `ranks_per_host` on a host (0: spread one a host; all on
  * one when the platform is a single host), under a network mode. `spec` is "multicore" (this

@@ -3,23 +3,10 @@
 
 #include "base/text.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#ifndef TY_PLATFORM_DIR
-#define TY_PLATFORM_DIR "platforms"
-#endif
-
-enum { MAX_NAMES = 256, NAME = 64 };
-
-static const char *search_dir(int i)
-{
-    return i == 0 ? getenv("TRAINYARD_PLATFORMS") : i == 1 ? TY_PLATFORM_DIR : "platforms";
-}
 
 static int ends_with(const char *s, const char *end)
 {
@@ -27,34 +14,18 @@ static int ends_with(const char *s, const char *end)
     return n > e && !strcmp(s + n - e, end);
 }
 
-static void list_dir(const char *dir, char (*name)[NAME], size_t *n)
+static ty_err unknown(const char *spec, const ty_platform_file *file, size_t n)
 {
-    DIR *d = dir ? opendir(dir) : NULL;
-    struct dirent *e;
-    while (d && (e = readdir(d)) && *n < MAX_NAMES)
-        if (ends_with(e->d_name, ".xml") && strlen(e->d_name) < NAME)
-            snprintf(name[(*n)++], NAME, "%.*s", (int)strlen(e->d_name) - 4, e->d_name);
-    if (d)
-        closedir(d);
-}
-
-static ty_err unknown(const char *spec)
-{
-    static char name[MAX_NAMES][NAME] = {"multicore", "cluster"};
-    const char *known[MAX_NAMES];
-    size_t n = 2;
-    for (int i = 0; i < 3; i++)
-        list_dir(search_dir(i), name, &n);
+    const char **names = ty_alloc((n + 2) * sizeof *names);
+    names[0] = "multicore"; /* known without a file, as is the next */
+    names[1] = "cluster";
     for (size_t i = 0; i < n; i++)
-        known[i] = name[i];
-    const char *near = ty_nearest(spec, known, n);
-    if (near)
-        return ty_error(TY_EUSAGE, "there is no platform '%s'; did you mean %s?", spec, near);
-    return ty_error(
-        TY_EUSAGE,
-        "there is no platform '%s'; use multicore, cluster:key=value,..., the name of a file in "
-        "platforms/ or a path to an XML file",
-        spec);
+        names[i + 2] = file[i].name;
+    ty_err e = ty_unknown("platform", spec, names, n + 2,
+                          "use multicore, cluster:key=value,..., a name that `trainyard list "
+                          "platforms` shows or a path to an XML file");
+    free(names);
+    return e;
 }
 
 static ty_err check_file(const char *path)
@@ -73,11 +44,13 @@ ty_err ty_platform_resolve(const char *spec, char *path, size_t size)
         snprintf(path, size, "%s", spec);
         return check_file(path);
     }
-    for (int i = 0; *spec && i < 3; i++) {
-        const char *dir = search_dir(i);
-        if (dir && (size_t)snprintf(path, size, "%s/%s.xml", dir, spec) < size &&
-            !access(path, F_OK))
-            return check_file(path);
-    }
-    return unknown(spec);
+    size_t n, at = 0;
+    ty_platform_file *file = ty_platform_files(&n);
+    while (at < n && strcmp(file[at].name, spec))
+        at++;
+    if (at < n)
+        snprintf(path, size, "%s", file[at].path);
+    ty_err e = at < n ? check_file(path) : unknown(spec, file, n);
+    free(file);
+    return e;
 }

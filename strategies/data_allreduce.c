@@ -13,8 +13,11 @@
 static ty_err plan(ty_plan *p)
 {
     if ((size_t)p->workers > p->batch)
-        return ty_error(TY_EUSAGE, "data-allreduce: %d workers cannot share a batch of %zu; use --workers %zu or fewer, "
-                        "or a larger --batch", p->workers, p->batch, p->batch);
+        return ty_error(
+            TY_EUSAGE,
+            "data-allreduce: %d workers cannot share a batch of %zu; use --workers %zu or fewer, "
+            "or a larger --batch",
+            p->workers, p->batch, p->batch);
     TY_TRY(ty_plan_axis(p, "dp"));
     return ty_plan_allreduce(p, p->dp, p->problem->params);
 }
@@ -22,7 +25,8 @@ static ty_err plan(ty_plan *p)
 static void step(ty_worker *w, long s)
 {
     size_t batch = ty_loader_count(&w->loader, s);
-    size_t first = ty_chunk_first(batch, w->data.n, w->data.me), rows = ty_chunk_size(batch, w->data.n, w->data.me);
+    size_t first = ty_chunk_first(batch, w->data.n, w->data.me),
+           rows = ty_chunk_size(batch, w->data.n, w->data.me);
 
     ty_worker_gradients(w, s, first, rows, batch);
     w->plan->allreduce->run(&w->data, w->model.grads);
@@ -34,7 +38,8 @@ static double shard_s(const ty_plan *p, size_t rows)
     const ty_problem *q = p->problem;
     return ty_plan_zero_s(p, q->blocks, q->blocks_n) + ty_plan_load_s(p, rows) +
            ty_blocks_forward_s(p, q->blocks, q->blocks_n, rows) + ty_plan_loss_s(p, rows) +
-           ty_blocks_backward_s(p, q->blocks, q->blocks_n, rows, 1) + ty_plan_update_s(p, q->blocks, q->blocks_n);
+           ty_blocks_backward_s(p, q->blocks, q->blocks_n, rows, 1) +
+           ty_plan_update_s(p, q->blocks, q->blocks_n);
 }
 
 static ty_cost cost(const ty_plan *p, int rank)
@@ -55,6 +60,8 @@ const ty_strategy ty_data_allreduce = {
     .summary = "data parallel: replicas, shards of the batch, mean of gradients",
     .source = "Li et al., PyTorch Distributed, VLDB 13(12), 2020",
     .order = TY_FIXED,
+    .alike = 1,
+    .collective = 1,
     .plan = plan,
     .step = step,
     .cost = cost,

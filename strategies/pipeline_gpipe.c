@@ -46,7 +46,8 @@ static int cut(const ty_plan *p, const int *first, int g, double limit, size_t r
     int a = 0;
     for (int s = 0; s < p->pp; s++) {
         int b = a + 1;
-        while (b < g - (p->pp - 1 - s) && (s == p->pp - 1 || stage_s(p, first, a, b + 1, rows) <= limit))
+        while (b < g - (p->pp - 1 - s) &&
+               (s == p->pp - 1 || stage_s(p, first, a, b + 1, rows) <= limit))
             b++;
         if (stage_s(p, first, a, b, rows) > limit)
             return 0;
@@ -60,14 +61,19 @@ static int cut(const ty_plan *p, const int *first, int g, double limit, size_t r
 static ty_err plan(ty_plan *p)
 {
     TY_TRY(ty_plan_axis(p, "pp"));
-    int *first = ty_alloc(((size_t)p->problem->blocks_n + 1) * sizeof *first), g = groups(p->problem, first);
+    int *first = ty_alloc(((size_t)p->problem->blocks_n + 1) * sizeof *first),
+        g = groups(p->problem, first);
     if (p->pp > g) {
         free(first);
-        return ty_error(TY_EUSAGE, "pipeline-gpipe: %d workers but only %d layers to share; use --workers 1..%d", p->pp, g,
-                        g);
+        return ty_error(
+            TY_EUSAGE,
+            "pipeline-gpipe: %d workers but only %d layers to share; use --workers 1..%d", p->pp, g,
+            g);
     }
     if (!p->micro_batches)
-        p->micro_batches = p->pp == 1 ? 1 : (size_t)(4 * p->pp) < p->batch ? 4 * p->pp : (int)p->batch;
+        p->micro_batches = p->pp == 1                       ? 1
+                           : (size_t)(4 * p->pp) < p->batch ? 4 * p->pp
+                                                            : (int)p->batch;
     size_t rows = ty_chunk_size(p->batch, p->micro_batches, 0);
     double low = 0, high = stage_s(p, first, 0, g, rows) * (1 + 1e-9) + 1e-30;
     for (int i = 0; i < 60; i++) { /* bisection on the slowest stage */
@@ -93,7 +99,8 @@ static void send_on(ty_worker *w, int to, ty_tensor x)
 static void step(ty_worker *w, long s)
 {
     ty_model *m = &w->model;
-    const int S = w->pipe.n, me = w->pipe.me, M = w->plan->micro_batches, first = me == 0, last = me == S - 1;
+    const int S = w->pipe.n, me = w->pipe.me, M = w->plan->micro_batches, first = me == 0,
+              last = me == S - 1;
     const size_t batch = ty_loader_count(&w->loader, s);
 
     ty_model_zero(m);
@@ -127,7 +134,7 @@ static void step(ty_worker *w, long s)
 
 typedef struct stage_cost { /* of one stage */
     const ty_block *blocks;
-    int    n, first, last;
+    int n, first, last;
     double free, left; /* [s] when the stage is free, and when its last send has left */
 } stage_cost;
 
@@ -144,7 +151,8 @@ static void step_cost(const ty_plan *p, stage_cost *stage, double *arrival)
     const int S = p->pp, M = p->micro_batches;
     for (int s = 0; s < S; s++) { /* forward: a stage depends only on the ones before it */
         stage_cost *k = &stage[s];
-        k->free += ty_plan_zero_s(p, k->blocks, k->n) + (k->first ? ty_plan_load_s(p, p->batch) : 0);
+        k->free +=
+            ty_plan_zero_s(p, k->blocks, k->n) + (k->first ? ty_plan_load_s(p, p->batch) : 0);
         for (int i = 0; i < M; i++) {
             size_t rows = ty_chunk_size(p->batch, M, i), width = k->blocks[k->n - 1].out.n;
             if (!k->first && arrival[i] > k->free)
@@ -164,7 +172,8 @@ static void step_cost(const ty_plan *p, stage_cost *stage, double *arrival)
                 k->free = arrival[i];
             k->free += ty_blocks_backward_s(p, k->blocks, k->n, rows, k->first);
             if (!k->first)
-                send_cost(k, ty_costing_message(&p->costing, rows * k->blocks[0].in.n), &arrival[i]);
+                send_cost(k, ty_costing_message(&p->costing, rows * k->blocks[0].in.n),
+                          &arrival[i]);
         }
         k->free = (k->free > k->left ? k->free : k->left) + ty_plan_update_s(p, k->blocks, k->n);
     }
@@ -176,7 +185,8 @@ static double stage_compute_s(const ty_plan *p, const stage_cost *k)
                ty_plan_update_s(p, k->blocks, k->n);
     for (int i = 0; i < p->micro_batches; i++) {
         size_t rows = ty_chunk_size(p->batch, p->micro_batches, i);
-        s += ty_blocks_forward_s(p, k->blocks, k->n, rows) + (k->last ? ty_plan_loss_s(p, rows) : 0) +
+        s += ty_blocks_forward_s(p, k->blocks, k->n, rows) +
+             (k->last ? ty_plan_loss_s(p, rows) : 0) +
              ty_blocks_backward_s(p, k->blocks, k->n, rows, k->first);
     }
     return s;
@@ -200,10 +210,13 @@ static ty_cost cost(const ty_plan *p, int rank)
     const int S = p->pp, M = p->micro_batches;
     stage_cost *stage = ty_zalloc((size_t)S, sizeof *stage), *mine = &stage[rank];
     for (int s = 0; s < S; s++)
-        stage[s] = (stage_cost){.blocks = p->problem->blocks + p->stage[s], .n = p->stage[s + 1] - p->stage[s],
-                                .first = s == 0, .last = s == S - 1};
+        stage[s] = (stage_cost){.blocks = p->problem->blocks + p->stage[s],
+                                .n = p->stage[s + 1] - p->stage[s],
+                                .first = s == 0,
+                                .last = s == S - 1};
     ty_cost k = {.seconds = mean_step_s(p, stage, rank), .compute_s = stage_compute_s(p, mine)};
-    size_t out = mine->last ? 0 : mine->blocks[mine->n - 1].out.n, in = mine->first ? 0 : mine->blocks[0].in.n;
+    size_t out = mine->last ? 0 : mine->blocks[mine->n - 1].out.n,
+           in = mine->first ? 0 : mine->blocks[0].in.n;
     k.messages = (double)(M * (!mine->first + !mine->last));
     k.bytes = (double)(p->batch * (out + in)) * sizeof(float);
     k.peak_bytes = ty_plan_bytes(p, mine->blocks, mine->n, p->batch, M, mine->first, mine->last);
@@ -215,9 +228,11 @@ static ty_cost cost(const ty_plan *p, int rank)
 
 const ty_strategy ty_pipeline_gpipe = {
     .name = "pipeline-gpipe",
-    .summary = "pipeline parallel: layers on consecutive workers, micro-batches, all forward then all backward",
+    .summary = "pipeline parallel: layers on consecutive workers, micro-batches, all forward then "
+               "all backward",
     .source = "Huang et al., GPipe, arXiv 1811.06965, 2018",
     .order = TY_FIXED,
+    .micro_batches = 1,
     .plan = plan,
     .step = step,
     .cost = cost,

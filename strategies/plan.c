@@ -11,13 +11,14 @@ ty_err ty_plan_axis(ty_plan *p, const char *axis)
 {
     const struct {
         const char *name;
-        int        *degree;
+        int *degree;
     } axes[] = {{"dp", &p->dp}, {"tp", &p->tp}, {"pp", &p->pp}};
     for (int i = 0; i < 3; i++) {
         int mine = !strcmp(axes[i].name, axis);
         if (*axes[i].degree && *axes[i].degree != (mine ? p->workers : 1))
-            return ty_error(TY_EUSAGE, "--%s %d: %s with %d workers needs --%s %d", axes[i].name, *axes[i].degree,
-                            p->strategy->name, p->workers, axes[i].name, mine ? p->workers : 1);
+            return ty_error(TY_EUSAGE, "--%s %d: %s with %d workers needs --%s %d", axes[i].name,
+                            *axes[i].degree, p->strategy->name, p->workers, axes[i].name,
+                            mine ? p->workers : 1);
         *axes[i].degree = mine ? p->workers : 1;
     }
     return ty_ok();
@@ -35,10 +36,14 @@ static ty_err check_common(const ty_plan_options *o)
     if (o->batch < 1)
         return ty_error(TY_EUSAGE, "--batch 0: use 1 or more");
     if (o->batch > o->problem->data.train.n)
-        return ty_error(TY_EUSAGE, "--batch %zu: the training set has %u samples; use at most that", o->batch,
-                        o->problem->data.train.n);
+        return ty_error(TY_EUSAGE, "--batch %zu: the training set has %u samples; use at most that",
+                        o->batch, o->problem->data.train.n);
     if (o->micro_batches < 0 || (o->micro_batches > 0 && (size_t)o->micro_batches > o->batch))
-        return ty_error(TY_EUSAGE, "--micro-batches %d: use 1 to %zu, the batch", o->micro_batches, o->batch);
+        return ty_error(TY_EUSAGE, "--micro-batches %d: use 1 to %zu, the batch", o->micro_batches,
+                        o->batch);
+    if (o->micro_batches > 1 && !o->strategy->micro_batches)
+        return ty_error(TY_EUSAGE, "%s takes its batch whole; leave --micro-batches out",
+                        o->strategy->name);
     return ty_ok();
 }
 
@@ -52,10 +57,20 @@ static void number_places(ty_plan *p)
 ty_err ty_plan_make(ty_plan *p, const ty_plan_options *o)
 {
     TY_TRY(check_common(o));
-    *p = (ty_plan){.strategy = o->strategy, .problem = o->problem, .workers = o->workers, .dp = o->dp,
-                   .tp = o->tp, .pp = o->pp, .micro_batches = o->micro_batches, .batch = o->batch,
-                   .steps = o->steps, .seed = o->seed, .augment = o->augment, .costing = o->costing};
-    p->optimizer = (ty_optimizer){.kind = o->optimizer, .rate = o->rate, .momentum = o->momentum, .steps = o->steps};
+    *p = (ty_plan){.strategy = o->strategy,
+                   .problem = o->problem,
+                   .workers = o->workers,
+                   .dp = o->dp,
+                   .tp = o->tp,
+                   .pp = o->pp,
+                   .micro_batches = o->micro_batches,
+                   .batch = o->batch,
+                   .steps = o->steps,
+                   .seed = o->seed,
+                   .augment = o->augment,
+                   .costing = o->costing};
+    p->optimizer = (ty_optimizer){
+        .kind = o->optimizer, .rate = o->rate, .momentum = o->momentum, .steps = o->steps};
     p->collective_name = o->collective ? o->collective : "auto";
     p->active = p->workers;
     p->fill_steps = 1;
@@ -79,6 +94,30 @@ void ty_plan_free(ty_plan *p)
     free(p->stage);
     p->place = NULL;
     p->stage = NULL;
+}
+
+/* Mean of a and b, with b counting `share`. */
+static ty_cost blend(ty_cost a, ty_cost b, double share)
+{
+    a.seconds += share * (b.seconds - a.seconds);
+    a.compute_s += share * (b.compute_s - a.compute_s);
+    a.messages += share * (b.messages - a.messages);
+    a.bytes += share * (b.bytes - a.bytes);
+    return a;
+}
+
+ty_cost ty_plan_cost(const ty_plan *p, int rank)
+{
+    const long samples = (long)p->problem->data.train.n, batch = (long)p->batch;
+    const long epoch = (samples + batch - 1) / batch, rest = samples % batch;
+    const long ends = p->steps / epoch - (epoch == 1); /* among the steps after the first */
+    ty_cost k = p->strategy->cost(p, rank);
+    if (rest == 0 || ends <= 0 ||
+        p->preprocessors) /* a task pipeline looks at every batch itself */
+        return k;
+    ty_plan last = *p;
+    last.batch = (size_t)rest;
+    return blend(k, p->strategy->cost(&last, rank), (double)ends / (double)(p->steps - 1));
 }
 
 /* ---- who holds what --------------------------------------------------------------------------------- */
@@ -135,7 +174,8 @@ double ty_plan_load_s(const ty_plan *p, size_t rows)
 {
     const ty_images *im = &p->problem->data.train; /* made-up samples never move */
     int moved = p->augment && im->pixels;
-    return rows ? ty_costing_work(&p->costing, ty_work_augment(rows, im->height, im->width, moved)) : 0;
+    return rows ? ty_costing_work(&p->costing, ty_work_augment(rows, im->height, im->width, moved))
+                : 0;
 }
 
 static double sum(const ty_plan *p, const ty_work *work, int n)
@@ -179,7 +219,8 @@ size_t ty_blocks_params(const ty_block *b, int n)
 
 double ty_plan_update_s(const ty_plan *p, const ty_block *b, int n)
 {
-    return ty_costing_work(&p->costing, ty_optimizer_work(p->optimizer.kind, ty_blocks_params(b, n)));
+    return ty_costing_work(&p->costing,
+                           ty_optimizer_work(p->optimizer.kind, ty_blocks_params(b, n)));
 }
 
 double ty_plan_zero_s(const ty_plan *p, const ty_block *b, int n)
@@ -187,11 +228,13 @@ double ty_plan_zero_s(const ty_plan *p, const ty_block *b, int n)
     return ty_costing_work(&p->costing, ty_work_fill(ty_blocks_params(b, n)));
 }
 
-double ty_plan_bytes(const ty_plan *p, const ty_block *b, int n, size_t rows, int slots, int first, int last)
+double ty_plan_bytes(const ty_plan *p, const ty_block *b, int n, size_t rows, int slots, int first,
+                     int last)
 {
     size_t micro = ty_chunk_size(rows, slots, 0);
     double bytes = ty_model_bytes(b, n, micro, slots, first, 1);
     bytes += ty_optimizer_bytes(p->optimizer.kind, ty_blocks_params(b, n));
-    bytes += (double)((first ? rows * p->problem->features : 0) + (last ? rows : 0)) * sizeof(float);
+    bytes +=
+        (double)((first ? rows * p->problem->features : 0) + (last ? rows : 0)) * sizeof(float);
     return bytes;
 }

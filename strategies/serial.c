@@ -9,7 +9,8 @@
 static ty_err plan(ty_plan *p)
 {
     if (p->workers != 1)
-        return ty_error(TY_EUSAGE, "serial has one worker; use --workers 1, or --threads for more cores");
+        return ty_error(TY_EUSAGE,
+                        "serial has one worker; use --workers 1, or --threads for more cores");
     return ty_plan_axis(p, "dp");
 }
 
@@ -30,6 +31,7 @@ const ty_strategy ty_serial = {
     .summary = "one worker; OpenMP inside it",
     .source = "the reference",
     .order = TY_FIXED,
+    .alike = 1,
     .plan = plan,
     .step = step,
     .cost = cost,

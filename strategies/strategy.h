@@ -48,6 +48,9 @@ typedef enum ty_order { TY_FIXED, TY_ARRIVAL } ty_order;
 struct ty_strategy {
     const char *name, *summary, *source;
     ty_order    order;   /* fixed: the same sums in the same order on every fabric */
+    int         micro_batches; /* it divides its batch further: --micro-batches means something */
+    int         alike;         /* all ranks compute the same at the same time: cost() holds on shared cores too */
+    int         collective;    /* it uses an all-reduce: --collective means something */
     ty_err (*plan)(ty_plan *p); /* fills dp, tp, pp, place, stage, allreduce, active;
                                 * TY_EUSAGE says what to change */
     void (*step)(ty_worker *w, long step);
@@ -81,6 +84,9 @@ typedef struct ty_plan_options {
 /* Check everything that a user can get wrong and fill *p; ty_plan_free it. */
 ty_err ty_plan_make(ty_plan *p, const ty_plan_options *o);
 void   ty_plan_free(ty_plan *p);
+
+/* cost() of a rank over steps 1 .. steps-1 as they are: the last batch of an epoch may be smaller. */
+ty_cost ty_plan_cost(const ty_plan *p, int rank);
 
 /* Degrees dp x tp x pp must multiply to workers; only `axis` ("dp", "tp" or "pp") may differ from 1. Sets it to workers. */
 ty_err ty_plan_axis(ty_plan *p, const char *axis);

@@ -20,7 +20,8 @@
 static ty_err plan(ty_plan *p)
 {
     if (p->dp > 1 || p->tp > 1 || p->pp > 1)
-        return ty_error(TY_EUSAGE, "task-pipeline divides tasks, not the model or the batch: leave --dp, --tp and --pp out");
+        return ty_error(TY_EUSAGE, "task-pipeline divides tasks, not the model or the batch: leave "
+                                   "--dp, --tp and --pp out");
     p->dp = p->tp = p->pp = 1;
     p->preprocessors = p->workers < 3 ? p->workers - 1 : p->workers - 2;
     for (int r = 0; r < p->workers; r++)
@@ -99,7 +100,8 @@ static void train(ty_worker *w, long s)
 
     if (epoch_ends(w, s) && w->plan->workers == 2)
         measure_accuracy(w);
-    if (epoch_ends(w, s) && w->plan->workers > 2) { /* a snapshot on its way beside the next epoch */
+    if (epoch_ends(w, s) &&
+        w->plan->workers > 2) { /* a snapshot on its way beside the next epoch */
         if (w->sending)
             ty_team_wait(&w->world, w->sending);
         w->sending = ty_team_isend(&w->world, w->plan->workers - 1, m->params);
@@ -133,8 +135,9 @@ static void step(ty_worker *w, long s)
 static double train_s(const ty_plan *p, size_t rows)
 {
     const ty_problem *q = p->problem;
-    return ty_plan_zero_s(p, q->blocks, q->blocks_n) + ty_blocks_forward_s(p, q->blocks, q->blocks_n, rows) +
-           ty_plan_loss_s(p, rows) + ty_blocks_backward_s(p, q->blocks, q->blocks_n, rows, 1) +
+    return ty_plan_zero_s(p, q->blocks, q->blocks_n) +
+           ty_blocks_forward_s(p, q->blocks, q->blocks_n, rows) + ty_plan_loss_s(p, rows) +
+           ty_blocks_backward_s(p, q->blocks, q->blocks_n, rows, 1) +
            ty_plan_update_s(p, q->blocks, q->blocks_n);
 }
 
@@ -171,7 +174,8 @@ static parts parts_of(const ty_plan *p, size_t rows)
 static double mean_step_s(const ty_plan *p, int rank)
 {
     const int Q = p->preprocessors;
-    const double alpha = p->costing.net.alpha, snapshot = ty_costing_message(&p->costing, p->problem->params);
+    const double alpha = p->costing.net.alpha,
+                 snapshot = ty_costing_message(&p->costing, p->problem->params);
     const parts full = parts_of(p, p->batch), last = parts_of(p, batch_rows(p, epoch_steps(p) - 1));
     double *left = ty_zalloc((size_t)Q, sizeof *left); /* when preprocessor q is free again */
     double asked = alpha, free_at = 0, begin = 0, mark = 0, told = 0;
@@ -216,7 +220,8 @@ static void preprocessor_cost(const ty_plan *p, int rank, ty_cost *k)
 static void trainer_cost(const ty_plan *p, ty_cost *k)
 {
     const ty_problem *q = p->problem;
-    k->messages = (double)(p->steps - 2) + snapshots(p); /* nobody asks for a batch after the last */
+    k->messages =
+        (double)(p->steps - 2) + snapshots(p); /* nobody asks for a batch after the last */
     k->bytes = snapshots(p) * (double)(q->params * sizeof(float));
     for (long s = 1; s < p->steps; s++)
         k->compute_s += train_s(p, batch_rows(p, s));

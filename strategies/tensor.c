@@ -61,12 +61,16 @@ static ty_err plan(ty_plan *p)
     TY_TRY(ty_plan_axis(p, "tp"));
     size_t width = common_width(p);
     if (p->tp > 1 && !width)
-        return ty_error(TY_EUSAGE, "tensor: a network of one linear layer has no pair to split; use --workers 1 or a "
-                        "hidden layer");
+        return ty_error(
+            TY_EUSAGE,
+            "tensor: a network of one linear layer has no pair to split; use --workers 1 or a "
+            "hidden layer");
     if (p->tp > 1 && width % (size_t)p->tp) {
         char legal[120];
         legal_degrees(p, width, legal, sizeof legal);
-        return ty_error(TY_EUSAGE, "tensor: %d workers do not divide the hidden widths; use --workers %s", p->tp, legal);
+        return ty_error(TY_EUSAGE,
+                        "tensor: %d workers do not divide the hidden widths; use --workers %s",
+                        p->tp, legal);
     }
     return ty_plan_allreduce(p, p->tp, p->batch * reduced_width(p));
 }
@@ -119,7 +123,8 @@ static void add_cost(ty_cost *sum, ty_cost k)
 static ty_cost cost(const ty_plan *p, int rank)
 {
     ty_block *b = ty_alloc((size_t)p->problem->blocks_n * sizeof *b);
-    int n = ty_plan_blocks(p, 0, b); /* member 0 has the biases of the row splits: it is the slowest */
+    int n =
+        ty_plan_blocks(p, 0, b); /* member 0 has the biases of the row splits: it is the slowest */
     ty_cost k = {0};
     for (int i = 0; i < n; i++) {
         if (by_row(&b[i]))
@@ -127,8 +132,9 @@ static ty_cost cost(const ty_plan *p, int rank)
         if (by_column(&b[i]) && i > 0)
             add_cost(&k, p->allreduce->cost(&p->costing, p->tp, rank, p->batch * b[i].in.n));
     }
-    double mine = ty_plan_zero_s(p, b, n) + ty_plan_load_s(p, p->batch) + ty_blocks_forward_s(p, b, n, p->batch) +
-                  ty_plan_loss_s(p, p->batch) + ty_blocks_backward_s(p, b, n, p->batch, 1) + ty_plan_update_s(p, b, n);
+    double mine = ty_plan_zero_s(p, b, n) + ty_plan_load_s(p, p->batch) +
+                  ty_blocks_forward_s(p, b, n, p->batch) + ty_plan_loss_s(p, p->batch) +
+                  ty_blocks_backward_s(p, b, n, p->batch, 1) + ty_plan_update_s(p, b, n);
     k.seconds += mine;
     k.compute_s += mine;
     n = ty_plan_blocks(p, rank, b);
@@ -139,9 +145,12 @@ static ty_cost cost(const ty_plan *p, int rank)
 
 const ty_strategy ty_tensor_parallel = {
     .name = "tensor",
-    .summary = "tensor parallel: columns then rows of each pair of matrices, one all-reduce per pair",
+    .summary =
+        "tensor parallel: columns then rows of each pair of matrices, one all-reduce per pair",
     .source = "Shoeybi et al., Megatron-LM, arXiv 1909.08053, 2019",
     .order = TY_FIXED,
+    .alike = 1,
+    .collective = 1,
     .plan = plan,
     .step = step,
     .cost = cost,

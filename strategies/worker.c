@@ -38,7 +38,8 @@ static void trainer_init(ty_worker *w)
 {
     const ty_plan *p = w->plan;
     ty_block *blocks = ty_alloc((size_t)p->problem->blocks_n * sizeof *blocks);
-    int n = ty_plan_blocks(p, w->rank->id, blocks), slots = p->micro_batches > 1 ? p->micro_batches : 1;
+    int n = ty_plan_blocks(p, w->rank->id, blocks),
+        slots = p->micro_batches > 1 ? p->micro_batches : 1;
     int first = w->place.p == 0, last = w->place.p == p->pp - 1;
     size_t rows = ty_plan_rows(p, w->rank->id), micro = ty_chunk_size(rows, slots, 0);
 
@@ -58,7 +59,8 @@ void ty_worker_init(ty_worker *w, ty_rank *r, const ty_plan *p)
     *w = (ty_worker){.rank = r, .plan = p, .place = p->place[r->id]};
     open_teams(w);
     ty_loader_init(&w->loader, &p->problem->data, p->seed, p->batch, p->augment);
-    w->accuracy = ty_zalloc((size_t)(p->steps / (long)ty_loader_steps(&w->loader)) + 2, sizeof *w->accuracy);
+    w->accuracy =
+        ty_zalloc((size_t)(p->steps / (long)ty_loader_steps(&w->loader)) + 2, sizeof *w->accuracy);
     if (w->place.role == TY_TRAIN) {
         trainer_init(w);
     } else if (w->place.role == TY_EVALUATE) {
@@ -92,7 +94,8 @@ void ty_worker_fini(ty_worker *w)
 
 ty_tensor ty_worker_load(ty_worker *w, long step, size_t first, size_t rows)
 {
-    ty_tensor x = ty_rows(w->x, 0, w->x.rows ? rows : 0), labels = ty_slice(w->labels, 0, w->labels.n ? rows : 0);
+    ty_tensor x = ty_rows(w->x, 0, w->x.rows ? rows : 0),
+              labels = ty_slice(w->labels, 0, w->labels.n ? rows : 0);
     ty_loader_train(&w->loader, w->rank, step, first, x, labels);
     return x;
 }

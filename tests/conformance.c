@@ -135,7 +135,7 @@ static void write_text(outcome *o)
                 "%.17g %.17g",
                 i, r->step_s, r->mean_s, r->p10_s, l->compute_s, l->comm_exposed_s,
                 l->comm_hidden_s, l->wait_s, (unsigned long)l->messages, (unsigned long)l->bytes,
-                l->total_peak, (unsigned long)r->log, r->closed_s, r->closed_messages,
+                l->total_peak, (unsigned long)r->ledger.log, r->closed_s, r->closed_messages,
                 r->closed_bytes, r->closed_peak);
         ty_trace_write(f, i, now.course.event + at, r->events, &first);
         at += r->events;
@@ -285,7 +285,7 @@ ty_err law_ghost_equals_real(const outcome *ghost, const outcome *real, int virt
         const ty_ledger *a = &g->ledger, *b = &r->ledger;
         TY_TRY(same(i, "the number of messages", (double)a->messages, (double)b->messages));
         TY_TRY(same(i, "the number of bytes", (double)a->bytes, (double)b->bytes));
-        if (g->log != r->log)
+        if (g->ledger.log != r->ledger.log)
             return ty_error(TY_EWRONG, "rank %d: the message log of a ghost is another", i);
         TY_TRY(same(i, "work [flop]", a->flops, b->flops));
         for (int m = 0; m < TY_MEMORIES; m++)
@@ -369,7 +369,7 @@ ty_err law_ends_whole(const outcome *o)
         if (!(o->loss[s] > 0 && isfinite(o->loss[s])))
             return ty_error(TY_EWRONG, "step %ld has no loss", s);
     for (int i = 0; i < o->workers; i++)
-        if (!(o->report[i].step_s >= 0 && isfinite(o->report[i].step_s)) || o->report[i].log == 0)
+        if (!(o->report[i].step_s >= 0 && isfinite(o->report[i].step_s)) || o->report[i].ledger.log == 0)
             return ty_error(TY_EWRONG, "rank %d has no report", i);
     double sum = 0;
     for (size_t i = 0; i < o->params_n && !o->ghost; i++)

@@ -237,7 +237,7 @@ static void talk(ty_rank *r, void *arg)
         TY_CHECK(r->ledger.messages == 1 && r->ledger.bytes == sizeof x, "%llu messages, %llu B",
                  (unsigned long long)r->ledger.messages, (unsigned long long)r->ledger.bytes);
     }
-    log[r->id] = r->log;
+    log[r->id] = r->ledger.log;
 }
 
 START_TEST(ghosts_log_what_the_real_ones_log)

@@ -1,9 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "workloads/optimizer.h"
 
+#include "base/text.h"
 #include "kernels/kernels.h"
 
-const char *const ty_optimizer_name[TY_OPTIMIZERS] = {"sgd", "adamw"};
+#include <string.h>
+
+const char *const ty_optimizer_name[TY_OPTIMIZERS + 1] = {"sgd", "adamw"};
+
+ty_err ty_optimizer_find(const char *name, ty_optimizer_kind *kind)
+{
+    for (int i = 0; i < TY_OPTIMIZERS; i++)
+        if (!strcmp(name, ty_optimizer_name[i])) {
+            *kind = (ty_optimizer_kind)i;
+            return ty_ok();
+        }
+    return ty_unknown("optimizer", name, ty_optimizer_name, TY_OPTIMIZERS, NULL);
+}
 
 static int states(ty_optimizer_kind kind)
 {

@@ -8,7 +8,9 @@
 #include "fabric/op.h"
 
 typedef enum ty_optimizer_kind { TY_SGD, TY_ADAMW, TY_OPTIMIZERS } ty_optimizer_kind;
-extern const char *const ty_optimizer_name[TY_OPTIMIZERS];
+extern const char *const ty_optimizer_name[]; /* by ty_optimizer_kind, NULL at the end */
+/* TY_EUSAGE with the nearest name. */
+ty_err ty_optimizer_find(const char *name, ty_optimizer_kind *kind);
 
 typedef struct ty_optimizer {
     ty_optimizer_kind kind;

@@ -7,12 +7,13 @@
 #include <string.h>
 
 const ty_workload *const ty_workloads[] = {&ty_mnist_mlp, &ty_digits_mlp, &ty_synthetic_mlp};
-const size_t ty_workloads_n = sizeof ty_workloads / sizeof *ty_workloads;
+enum { WORKLOADS = sizeof ty_workloads / sizeof *ty_workloads };
+const size_t ty_workloads_n = WORKLOADS;
 
 ty_err ty_problem_open(ty_problem *p, const char *name, const ty_workload_options *o)
 {
-    const char *names[8];
-    for (size_t i = 0; i < ty_workloads_n; i++) {
+    const char *names[WORKLOADS];
+    for (int i = 0; i < WORKLOADS; i++) {
         names[i] = ty_workloads[i]->name;
         if (!strcmp(name, names[i])) {
             *p = (ty_problem){.workload = ty_workloads[i]};
@@ -22,9 +23,7 @@ ty_err ty_problem_open(ty_problem *p, const char *name, const ty_workload_option
             return ty_ok();
         }
     }
-    const char *near = ty_nearest(name, names, ty_workloads_n);
-    return ty_error(TY_EUSAGE, "unknown workload '%s'; %s%s%s`trainyard list` shows them", name,
-                    near ? "did you mean '" : "", near ? near : "", near ? "'? " : "");
+    return ty_unknown("workload", name, names, WORKLOADS, "`trainyard list` shows them");
 }
 
 void ty_problem_close(ty_problem *p)

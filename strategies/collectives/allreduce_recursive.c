@@ -53,7 +53,8 @@ static ty_cost cost(const ty_costing *c, int P, int me, size_t n)
     int k, core = ty_power_below(P, &k), rest = P - core;
     double message = ty_costing_message(c, n), add = ty_costing_work(c, ty_work_add(n));
     int full = me >= core ? 1 : k + (me < rest); /* messages that carry x */
-    ty_cost r = {.messages = full + (rest && me < core ? k : 0), .bytes = full * (double)n * sizeof(float)};
+    ty_cost r = {.messages = full + (rest && me < core ? k : 0),
+                 .bytes = full * (double)n * sizeof(float)};
     r.peak_bytes = (double)n * sizeof(float);
     r.compute_s = me >= core ? 0 : (k + (me < rest)) * add;
     r.seconds = k * (message + add) + (rest ? 2 * message + add + k * c->net.alpha : 0);

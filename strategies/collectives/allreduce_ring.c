@@ -37,12 +37,14 @@ static void run(const ty_team *t, ty_tensor x)
 
 static ty_cost cost(const ty_costing *c, int P, int me, size_t n)
 {
-    size_t chunk = ty_chunk_size(n, P, 0); /* the largest: a step lasts as long as its longest message */
+    size_t chunk =
+        ty_chunk_size(n, P, 0); /* the largest: a step lasts as long as its longest message */
     ty_cost k = {.messages = 2.0 * (P - 1), .peak_bytes = (double)chunk * sizeof(float)};
     k.compute_s = (P - 1) * ty_costing_work(c, ty_work_add(chunk));
     k.seconds = 2.0 * (P - 1) * ty_costing_message(c, chunk) + k.compute_s;
     /* sends every chunk but me+1 once, and every chunk but me+2 once more */
-    k.bytes = (double)(2 * n - ty_chunk_size(n, P, me + 1) - ty_chunk_size(n, P, me + 2)) * sizeof(float);
+    k.bytes =
+        (double)(2 * n - ty_chunk_size(n, P, me + 1) - ty_chunk_size(n, P, me + 2)) * sizeof(float);
     return P > 1 ? k : (ty_cost){0};
 }
 

@@ -22,7 +22,8 @@ static void run(const ty_team *t, ty_tensor x)
 
 static ty_cost cost(const ty_costing *c, int P, int me, size_t n)
 {
-    ty_cost r = {.messages = ty_tree_place(P, me).n, .seconds = ty_log2_up(P) * ty_costing_message(c, n)};
+    ty_cost r = {.messages = ty_tree_place(P, me).n,
+                 .seconds = ty_log2_up(P) * ty_costing_message(c, n)};
     r.bytes = r.messages * (double)n * sizeof(float);
     return r;
 }

@@ -12,7 +12,8 @@ const ty_collective *const ty_collectives[] = {
     &ty_allreduce_ring, &ty_allreduce_recursive, &ty_allreduce_tree, &ty_reduce_scatter_ring,
     &ty_allgather_ring, &ty_broadcast_binomial,  &ty_gather_linear,  &ty_barrier_dissemination,
 };
-const size_t ty_collectives_n = sizeof ty_collectives / sizeof *ty_collectives;
+enum { COLLECTIVES = sizeof ty_collectives / sizeof *ty_collectives };
+const size_t ty_collectives_n = COLLECTIVES;
 
 double ty_costing_message(const ty_costing *c, size_t n)
 {
@@ -91,7 +92,7 @@ static double slowest(const ty_collective *a, const ty_costing *c, int P, size_t
 ty_err ty_collective_find(ty_operation op, const char *name, const ty_costing *c, int P, size_t n,
                           const ty_collective **found)
 {
-    const char *names[16] = {"auto"};
+    const char *names[1 + COLLECTIVES] = {"auto"};
     size_t known = 1;
     double best = 0;
     *found = NULL;
@@ -112,7 +113,5 @@ ty_err ty_collective_find(ty_operation op, const char *name, const ty_costing *c
     }
     if (*found)
         return ty_ok();
-    const char *near = ty_nearest(name, names, known);
-    return ty_error(TY_EUSAGE, "unknown %s '%s'; %s%s%s`trainyard list` shows them", ty_operation_name[op], name,
-                    near ? "did you mean '" : "", near ? near : "", near ? "'? " : "");
+    return ty_unknown(ty_operation_name[op], name, names, known, "`trainyard list` shows them");
 }
