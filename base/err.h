@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * err - the two kinds of mistakes.
- * A user's mistake is a value (ty_err) that is found before a rank starts and passed up with TY_TRY.
- * Our own mistake stops the world (TY_CHECK): rank code has no error paths.
+ * A user's mistake is a value (ty_err) that is found before a rank starts and passed up with
+ * TY_TRY. Our own mistake stops the world (TY_CHECK): rank code has no error paths.
  */
 #ifndef TY_BASE_ERR_H
 #define TY_BASE_ERR_H

@@ -19,13 +19,15 @@ ty_err ty_file_open(ty_file *w, const char *path);
 ty_err ty_file_commit(ty_file *w);  /* flush, check, rename; TY_EUSAGE "cannot write ..." */
 void   ty_file_discard(ty_file *w); /* remove what was written aside */
 
-/* Remove every file that is open now: safe inside a signal handler (Ctrl-C leaves nothing half-written). */
+/* Remove every file that is open now: safe inside a signal handler (Ctrl-C leaves nothing
+ * half-written). */
 void ty_file_discard_all(void);
 
 /* Create path and its parents; TY_EUSAGE when that, or writing there, is not possible. */
 ty_err ty_make_dir(const char *path);
 
-/* Whole file as text in *text (free() it), NUL-terminated; TY_EUSAGE when it cannot be read or is larger than max bytes. */
+/* Whole file as text in *text (free() it), NUL-terminated; TY_EUSAGE when it cannot be read or is
+ * larger than max bytes. */
 ty_err ty_read_text(const char *path, size_t max, char **text, size_t *size);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * rng - random numbers as a function of a key, never of a sequence: the same (seed, epoch, sample) draws
- * the same number on every rank, fabric and thread count.
+ * rng - random numbers as a function of a key, never of a sequence: the same (seed, epoch, sample)
+ * draws the same number on every rank, fabric and thread count.
  * Source: the finaliser is splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
  */
 #ifndef TY_BASE_RNG_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * bench - `bench kernel`: every kernel over sizes, checked against a naive reference before it is rated, beside the
- * peak of the processor and, where it is installed, OpenBLAS.
+ * bench - `bench kernel`: every kernel over sizes, checked against a naive reference before it is
+ * rated, beside the peak of the processor and, where it is installed, OpenBLAS.
  */
 #include "cli/bench.h"
 

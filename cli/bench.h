@@ -10,7 +10,8 @@
 typedef struct ty_bench_line {
     const char *kernel;
     size_t M, N, K;         /* of a product; otherwise M elements, N = K = 1 */
-    size_t wrong;           /* elements that differ from the naive reference by more than rounding */
+    size_t wrong;           /* elements that differ from the naive reference by more than
+                             * rounding */
     int    flops;           /* rates are flop/s (of peak), else B/s of compulsory traffic */
     double rate, low, high; /* median, p10, p90 */
     double peak;            /* [flop/s] of all threads together, measured beside */

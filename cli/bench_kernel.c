@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * bench_kernel - the list of kernels and shapes, their naive references, and the clock. OpenBLAS is loaded when it is
- * there: it is for comparison alone, so nothing links with it. Both run in turns, so that a disturbance meets both.
+ * bench_kernel - the list of kernels and shapes, their naive references, and the clock. OpenBLAS is
+ * loaded when it is there: it is for comparison alone, so nothing links with it. Both run in turns,
+ * so that a disturbance meets both.
  */
 #define _GNU_SOURCE
 #include "cli/bench.h"
@@ -151,11 +152,13 @@ static double expected(const spec *s, const operands *o, size_t i, double before
     return NAN;
 }
 
-/* Every element of small results, a prime stride through large ones. Operands are at most 1/2 in size. */
+/* Every element of small results, a prime stride through large ones. Operands are at most
+ * 1/2 in size. */
 static size_t count_wrong(const spec *s, operands *o)
 {
     size_t wrong = 0, stride = s->kind == PRODUCT && s->M * s->N * s->K > (1u << 24) ? 61 : 1;
-    double bound = 1e-6 * (1 + sqrt((double)s->K)); /* some 10 times the usual rounding of the sum */
+    double bound =
+        1e-6 * (1 + sqrt((double)s->K)); /* some 10 times the usual rounding of the sum */
     float *before = ty_alloc(o->nc * sizeof *before),
           *velocity = ty_alloc(o->nb * sizeof *velocity);
     memcpy(before, o->c, o->nc * sizeof *before);

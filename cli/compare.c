@@ -11,8 +11,7 @@
 
 static ty_err fill(ty_compare_options *c, const ty_options *o, ty_setup *s)
 {
-    *c = (ty_compare_options){
-        .base = s->point, .out = &s->out, .text = ty_screen(o)};
+    *c = (ty_compare_options){.base = s->point, .out = &s->out, .text = ty_screen(o)};
     if (o->strategies > TY_MAX_STRATEGIES)
         return ty_error(TY_EUSAGE, "--strategy: at most %d strategies at once", TY_MAX_STRATEGIES);
     for (size_t i = 0; i < o->strategies; i++)

@@ -9,13 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#ifndef TY_VERSION
-#define TY_VERSION "unknown"
-#endif
-#ifndef TY_GIT
-#define TY_GIT "unknown"
-#endif
-
 static int version(void)
 {
     printf("trainyard %s (%s), compiled by %s %s\n", TY_VERSION, TY_GIT,

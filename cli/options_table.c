@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * options_table - the option table. A row: heading or name, letter, argument, kind, where it is kept,
- * range, commands, default, choices, help.
+ * options_table - the option table. A row: heading or name, letter, argument, kind, where it is
+ * kept, range, commands, default, choices, help.
  */
 #include "cli/options_table.h"
 

@@ -21,7 +21,8 @@ static void sum_up(FILE *f, const ty_platform *p)
             ty_network_name[p->network]);
 }
 
-/* A calibration that is there, or else this host's cores: nothing is worth 10 s of measuring here. */
+/* A calibration that is there, or else this host's cores: nothing is worth 10 s of
+ * measuring here. */
 static ty_err find_machine(ty_machine *m, const char *file)
 {
     char cache[1024];

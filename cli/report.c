@@ -2,10 +2,10 @@
 #include "cli/report.h"
 
 #include "base/text.h"
+#include "experiments/mpirun.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -138,13 +138,14 @@ static int counters_agree(const ty_result *r)
     return 1;
 }
 
-/* mpirun binds a process to a core, so its own mask tells nothing there; how many run on this host, it says. */
+/* mpirun binds a process to a core, so its own mask tells nothing there; how many run on this
+ * host, it says. */
 static void print_oversubscription(FILE *f, const ty_row *r)
 {
     int mpi = !strcmp(r->fabric, "mpi"),
         cores = mpi ? (int)sysconf(_SC_NPROCESSORS_ONLN) : ty_kernel_max_threads();
-    const char *local = getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
-    int threads = (mpi && local ? atoi(local) : r->workers) * r->threads;
+    int local = mpi ? ty_mpirun_local_size() : 0,
+        threads = (local ? local : r->workers) * r->threads;
     if (strcmp(r->fabric, "sim") && threads > cores)
         fprintf(f, "%-14s %d threads share %d cores: times are of an oversubscribed machine\n",
                 "note", threads, cores);
@@ -204,8 +205,6 @@ static void print_gap(FILE *f, const ty_result *r)
 
 static void print_memory(FILE *f, const ty_result *r)
 {
-    static const char *const name[TY_MEMORIES] = {"parameters", "gradients", "optimizer",
-                                                  "activations", "buffers"};
     const ty_ledger *most = &r->report[0].ledger;
     int at = 0;
     char a[SHORT];
@@ -217,7 +216,8 @@ static void print_memory(FILE *f, const ty_result *r)
     fprintf(f, "%-14s %s peak (rank %d):", "memory/worker", show(a, (double)most->total_peak, "B"),
             at);
     for (int i = 0; i < TY_MEMORIES; i++)
-        fprintf(f, "%s %s %s", i ? "," : "", name[i], show(a, (double)most->peak_bytes[i], "B"));
+        fprintf(f, "%s %s %s", i ? "," : "", ty_memory_name[i],
+                show(a, (double)most->peak_bytes[i], "B"));
     fputc('\n', f);
 }
 

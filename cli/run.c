@@ -24,7 +24,8 @@ static void print_next(FILE *f, const ty_options *o, const ty_setup *s)
     snprintf(with, sizeof with, "--workers %d --%s", s->point.workers,
              strcmp(s->point.fabric, "sim") ? "fabric sim" : "network shared");
     if (strcmp(s->point.fabric, "sim"))
-        ty_options_line(o, "run", "workers fabric out csv json real ghost quiet epochs steps", with,
+        ty_options_line(o, "run",
+                        "workers fabric timeout out csv json real ghost quiet epochs steps", with,
                         line, sizeof line);
     else if (s->point.network == TY_NET_TEXTBOOK)
         ty_options_line(o, "run", "workers network out csv json quiet", with, line, sizeof line);

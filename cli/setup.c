@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "experiments/mpirun.h"
 #include "kernels/kernels.h"
 
 #include <dirent.h>
@@ -24,23 +25,15 @@ FILE *ty_screen(const ty_options *o)
     return taken ? stderr : stdout;
 }
 
-/* ---- MPI: every process runs this program ---------------------------------------------------- */
-
-static int mpi_number(const char *a, const char *b, int otherwise)
-{
-    const char *text = getenv(a) ? getenv(a) : getenv(b);
-    return text ? atoi(text) : otherwise;
-}
-
 int ty_setup_speaks(void)
 {
-    return mpi_number("OMPI_COMM_WORLD_RANK", "PMI_RANK", 0) == 0;
+    return ty_mpirun_rank() == 0;
 }
 
 int ty_default_workers(const char *strategy, const char *fabric)
 {
     if (fabric && !strcmp(fabric, "mpi"))
-        return mpi_number("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", 1);
+        return ty_mpirun_size();
     return strategy && !strcmp(strategy, "serial") ? 1 : ty_kernel_max_threads();
 }
 
@@ -97,13 +90,6 @@ static ty_err open_problem(ty_setup *s, const ty_options *o)
                              .width = o->width,
                              .samples = o->samples};
     memcpy(w.hidden, o->hidden, sizeof w.hidden);
-    int fixed = !strcmp(name, "mnist-mlp") || !strcmp(name, "digits-mlp");
-    if (fixed && (o->layers || o->width))
-        return ty_error(TY_EUSAGE,
-                        "--layers and --width belong to synthetic-mlp; %s takes --hidden", name);
-    if (o->data && !strcmp(name, "synthetic-mlp"))
-        return ty_error(TY_EUSAGE,
-                        "--data: synthetic-mlp makes its samples up; use mnist-mlp or digits-mlp");
     return ty_problem_open(&s->problem, name, &w);
 }
 
@@ -111,7 +97,6 @@ static ty_err make_point(ty_setup *s, const ty_options *o)
 {
     const char *fabric = o->fabric ? o->fabric : "threads",
                *strategy = o->strategies ? o->strategy[0] : "serial";
-    int sim = !strcmp(fabric, "sim");
     ty_point *p = &s->point;
     *p = (ty_point){.strategy = strategy,
                     .problem = &s->problem,
@@ -133,17 +118,15 @@ static ty_err make_point(ty_setup *s, const ty_options *o)
                              : o->real ? 0
                                        : -1,
                     .rate = o->rate,
-                    .momentum = o->momentum,
+                    .momentum = o->momentum > 0    ? o->momentum
+                                : o->momentum == 0 ? TY_NO_MOMENTUM
+                                                   : 0,
                     .collective = o->collective,
                     .timeout_s = o->timeout_s,
                     .trace_steps = o->trace_steps < 0 ? 3 : (int)o->trace_steps};
     p->workers = o->workers.n ? (int)o->workers.v[0] : ty_default_workers(strategy, fabric);
-    p->optimizer = o->optimizer && !strcmp(o->optimizer, "adamw") ? TY_ADAMW : TY_SGD;
-    if (!sim && (o->platform || o->network || o->workers_per_node))
-        return ty_error(TY_EUSAGE, "--%s describes a simulated machine; add --fabric sim",
-                        o->platform  ? "platform"
-                        : o->network ? "network"
-                                     : "workers-per-node");
+    if (o->optimizer)
+        TY_TRY(ty_optimizer_find(o->optimizer, &p->optimizer));
     return o->network ? ty_network_find(o->network, &p->network) : ty_ok();
 }
 
@@ -154,6 +137,49 @@ static ty_err check_names(const ty_options *o, const char *fabric)
     for (size_t i = 0; i < o->strategies; i++)
         TY_TRY(ty_strategy_find(o->strategy[i], &strategy));
     return ty_fabric_find(fabric, &ops);
+}
+
+/* Does one of the strategies use an all-reduce; does one cut its batch into micro-batches? */
+static void find_uses(const ty_options *o, const char *only, int *collective, int *micro_batches)
+{
+    const ty_strategy *strategy;
+    *collective = *micro_batches = 0;
+    for (size_t i = 0; i < (o->strategies ? o->strategies : only ? 1 : ty_strategies_n); i++) {
+        const char *name = o->strategies ? o->strategy[i] : only ? only : ty_strategies[i]->name;
+        if (ty_strategy_find(name, &strategy).code)
+            continue;
+        *collective |= strategy->collective;
+        *micro_batches |= strategy->micro_batches;
+    }
+}
+
+/* An option that would change nothing is refused: it was meant to. */
+static ty_err check_effects(const ty_setup *s, const ty_options *o, const char *only)
+{
+    const int sim = !strcmp(s->point.fabric, "sim"), mpi = !strcmp(s->point.fabric, "mpi");
+    int collective, micro_batches;
+    find_uses(o, only, &collective, &micro_batches);
+    const struct {
+        const char *option;
+        int given, works;
+        const char *advice;
+    } rule[] = {
+        {"platform", o->platform != NULL, sim, "add --fabric sim"},
+        {"network", o->network != NULL, sim, "add --fabric sim"},
+        {"workers-per-node", o->workers_per_node > 0, sim, "add --fabric sim"},
+        {"timeout", o->timeout_s > 0, mpi, "only waits of --fabric mpi end by it"},
+        {"collective", o->collective != NULL, collective,
+         "leave it out, or choose a strategy that all-reduces"},
+        {"micro-batches", o->micro_batches > 0, micro_batches,
+         "leave it out, or choose a strategy that cuts its batch into micro-batches"},
+        {"no-augment", o->no_augment, s->problem.data.train.pixels != NULL,
+         "the workload has no images to rotate and shift"},
+    };
+    for (size_t i = 0; i < sizeof rule / sizeof *rule; i++)
+        if (rule[i].given && !rule[i].works)
+            return ty_error(TY_EUSAGE, "--%s would change nothing here: %s", rule[i].option,
+                            rule[i].advice);
+    return ty_ok();
 }
 
 /* Find what is wrong with a platform before a calibration makes the user wait. */
@@ -186,7 +212,8 @@ static ty_err open_machine(ty_setup *s, const ty_options *o)
     return ty_ok();
 }
 
-/* A file that the user asked for and that cannot be written is said before the work, not after it. */
+/* A file that the user asked for and that cannot be written is said before the work, not after
+ * it. */
 static ty_err try_file(const char *path)
 {
     ty_file w;
@@ -219,6 +246,7 @@ ty_err ty_setup_open(ty_setup *s, const ty_options *o, const char *command)
     TY_TRY(make_point(s, o));
     TY_TRY(check_names(o, s->point.fabric));
     TY_TRY(open_problem(s, o));
+    TY_TRY(check_effects(s, o, strcmp(command, "run") ? NULL : s->point.strategy));
     if (!strcmp(command, "run"))
         TY_TRY(ty_point_check(&s->point));
     TY_TRY(check_platform(&s->point));

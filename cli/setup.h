@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * setup - from options to a point that can run: workload, machine, platform and run folder, checked in that order before
- * any work; and what commands share when they print.
+ * setup - from options to a point that can run: workload, machine, platform and run folder, checked
+ * in that order before any work; and what commands share when they print.
  */
 #ifndef TY_CLI_SETUP_H
 #define TY_CLI_SETUP_H
@@ -24,7 +24,8 @@ typedef struct ty_setup {
     ty_progress progress;
 } ty_setup;
 
-/* Check the options and open everything. What is wrong is found before work starts; ty_setup_close in every case. */
+/* Check the options and open everything. What is wrong is found before work starts; ty_setup_close
+ * in every case. */
 ty_err ty_setup_open(ty_setup *s, const ty_options *o, const char *command);
 void   ty_setup_close(ty_setup *s);
 

@@ -32,7 +32,7 @@ typedef struct session {
     ty_machine *m;
     int rounds;
     int calls[TY_CASES];
-    ty_work work[POINTS];                   /* [case * TY_CALLS + call] */
+    ty_work work[POINTS];                    /* [case * TY_CALLS + call] */
     double (*sample)[TY_WAYS][MOST_SAMPLES]; /* [POINTS] seconds */
     pthread_barrier_t gate;
     atomic_int neighbours; /* that have taken their processor; rank 0 has the first */
@@ -54,23 +54,23 @@ static void say(const session *s, const char *fmt, ...)
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
-static void record(session *s, const ty_trial *b, int c, ty_calibration_way way, int sample)
+static void record(session *s, const ty_trial *t, int c, ty_calibration_way way, int sample)
 {
-    s->calls[c] = b->calls;
-    for (int i = 0; i < b->calls; i++) {
-        s->work[c * TY_CALLS + i] = b->work[i];
-        s->sample[c * TY_CALLS + i][way][sample] = b->seconds[i];
+    s->calls[c] = t->calls;
+    for (int i = 0; i < t->calls; i++) {
+        s->work[c * TY_CALLS + i] = t->work[i];
+        s->sample[c * TY_CALLS + i][way][sample] = t->seconds[i];
     }
 }
 
 /* The steps before the timed ones bring their operands to where a training run has them. */
-static void pass(session *s, ty_trial *b, ty_calibration_way way, int round)
+static void pass(session *s, ty_trial *t, ty_calibration_way way, int round)
 {
     for (int c = 0; c < TY_CASES; c++)
         for (int i = -WARM; i < TIMED; i++) {
-            ty_trial_step(b, c);
+            ty_trial_step(t, c);
             if (i >= 0)
-                record(s, b, c, way, TIMED * round + i);
+                record(s, t, c, way, TIMED * round + i);
         }
 }
 
@@ -78,27 +78,27 @@ static void pass(session *s, ty_trial *b, ty_calibration_way way, int round)
 static void *neighbour(void *arg)
 {
     session *s = arg;
-    ty_trial b;
+    ty_trial t;
     ty_kernel_set_threads(1);
     ty_kernel_bind(atomic_fetch_add(&s->neighbours, 1) + 1);
-    ty_trial_init(&b);
+    ty_trial_init(&t);
     for (;;) {
         pthread_barrier_wait(&s->gate);
         if (s->end)
             break;
         for (int i = 0; !s->stop; i++) /* as long at a case as rank 0 */
-            ty_trial_step(&b, i / (WARM + TIMED) % TY_CASES);
+            ty_trial_step(&t, i / (WARM + TIMED) % TY_CASES);
         pthread_barrier_wait(&s->gate);
     }
-    ty_trial_fini(&b);
+    ty_trial_fini(&t);
     return NULL;
 }
 
-static void beside(session *s, ty_trial *b, int round)
+static void beside(session *s, ty_trial *t, int round)
 {
     s->stop = 0;
     pthread_barrier_wait(&s->gate);
-    pass(s, b, TY_WAY_BESIDE, round);
+    pass(s, t, TY_WAY_BESIDE, round);
     s->stop = 1;
     pthread_barrier_wait(&s->gate);
 }
@@ -109,27 +109,27 @@ static void settle(void)
     nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
 }
 
-static void one_round(session *s, ty_trial *b, int round)
+static void one_round(session *s, ty_trial *t, int round)
 {
     ty_kernel_set_threads(1);
-    pass(s, b, TY_WAY_ONE, round);
+    pass(s, t, TY_WAY_ONE, round);
     if (s->m->cores < 2)
         return;
-    beside(s, b, round);
+    beside(s, t, round);
     ty_kernel_set_threads(s->m->cores);
-    pass(s, b, TY_WAY_THREADS, round);
+    pass(s, t, TY_WAY_THREADS, round);
     ty_kernel_set_threads(1);
     settle();
 }
 
-static void rounds(session *s, ty_trial *b, double until)
+static void rounds(session *s, ty_trial *t, double until)
 {
     const int want = s->o->repeat > 0 && s->o->repeat < MOST_ROUNDS ? s->o->repeat : MOST_ROUNDS;
-    one_round(s, b, 0); /* warms up: measured again */
+    one_round(s, t, 0); /* warms up: measured again */
     for (s->rounds = 0; s->rounds < want; s->rounds++) {
         if (s->o->repeat <= 0 && s->rounds >= LEAST_ROUNDS && ty_clock() >= until)
             break;
-        one_round(s, b, s->rounds);
+        one_round(s, t, s->rounds);
     }
 }
 
@@ -137,19 +137,19 @@ static void measure_kernels(session *s, double until)
 {
     const int others = s->m->cores - 1;
     pthread_t *thread = ty_zalloc((size_t)others + 1, sizeof *thread);
-    ty_trial b;
-    ty_trial_init(&b);
+    ty_trial t;
+    ty_trial_init(&t);
     pthread_barrier_init(&s->gate, NULL, (unsigned)others + 1);
     for (int i = 0; i < others; i++)
         TY_CHECK(!pthread_create(&thread[i], NULL, neighbour, s), "cannot start a thread");
-    rounds(s, &b, until);
+    rounds(s, &t, until);
     s->end = 1;
     if (others > 0)
         pthread_barrier_wait(&s->gate);
     for (int i = 0; i < others; i++)
         pthread_join(thread[i], NULL);
     pthread_barrier_destroy(&s->gate);
-    ty_trial_fini(&b);
+    ty_trial_fini(&t);
     free(thread);
 }
 
@@ -186,8 +186,8 @@ static size_t keep_undisturbed(session *s, int c, int way)
     return kept;
 }
 
-/* Mean of the samples, none counted as more than twice their median: times add up as means do, but one sample that met
- * another program must not decide. Sorts v. */
+/* Mean of the samples, none counted as more than twice their median: times add up as means do, but
+ * one sample that met another program must not decide. Sorts v. */
 static double typical(double *v, size_t n)
 {
     double sum = 0, most = 2 * ty_quantile(v, n, 0.5);
@@ -226,9 +226,9 @@ typedef struct pings {
 static const double ping_bytes[PING_SIZES] = {64,      1 << 10, 1 << 13, 1 << 15,
                                               1 << 17, 1 << 19, 1 << 20, 1 << 21};
 
-/* Both ranks compute for a while, then exchange a message, as in a step of an all-reduce; what a round takes longer than
- * the computing is the hand-off. (Ranks that only talk end up on one core, where a message is cheaper than it ever is
- * in training.) */
+/* Both ranks compute for a while, then exchange a message, as in a step of an all-reduce; what a
+ * round takes longer than the computing is the hand-off. (Ranks that only talk end up on one core,
+ * where a message is cheaper than it ever is in training.) */
 static void exchange(ty_rank *r, void *arg)
 {
     static const double computing = 50e-6;
@@ -285,7 +285,8 @@ static double best_peak(int threads)
     return best;
 }
 
-/* At most half of the second-level cache: the other half holds what the calls before and after use. */
+/* At most half of the second-level cache: the other half holds what the calls before and after
+ * use. */
 static void measure_limits(session *s, ty_calibration_report *report)
 {
     long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
@@ -311,8 +312,7 @@ static ty_err run(session *s, ty_calibration_report *report, double begin)
     measure_limits(s, report);
     say(s, "calibrate: hand-off between two ranks");
     TY_TRY(measure_handoff(s, report));
-    say(s, "calibrate: %d training steps, %.0f s", TY_CASES,
-        s->o->seconds - (ty_clock() - begin));
+    say(s, "calibrate: %d training steps, %.0f s", TY_CASES, s->o->seconds - (ty_clock() - begin));
     measure_kernels(s, begin + s->o->seconds);
     say(s, "calibrate: fit");
     size_t n = summarise(s, p);

@@ -2,10 +2,11 @@
  *
  * calibrate - measure this machine and fit the constants of machine/machine.h to it.
  *
- * Training steps of small networks are timed call by call in three ways: one thread alone, all cores as threads of one
- * rank, and one rank on every core side by side. The rounds are interleaved so that a disturbance touches all shapes,
- * disturbed steps are left out, and the constants minimise the relative error of the calls. The networks are
- * never those that predictions are judged by.
+ * Training steps of small networks are timed call by call in three ways: one thread alone, all
+ * cores as threads of one rank, and one rank on every core side by side. The rounds are
+ * interleaved so that a disturbance touches all shapes, disturbed steps are left out, and the
+ * constants minimise the relative error of the calls. The networks are never those that
+ * predictions are judged by.
  */
 #ifndef TY_EXPERIMENTS_CALIBRATE_H
 #define TY_EXPERIMENTS_CALIBRATE_H
@@ -52,15 +53,17 @@ typedef struct ty_calibrate_options {
 } ty_calibrate_options;
 
 /* Measure and fit, in this process, which enters parallel regions and must not fork afterwards.
- * Error: TY_EWRONG when the machine is too noisy to trust the fit (says the share of disturbed steps, the limit and what to do);
- * *m holds it all the same when report->fitted. */
+ * Error: TY_EWRONG when the machine is too noisy to trust the fit (says the share of disturbed
+ * steps, the limit and what to do); *m holds it all the same when report->fitted. */
 ty_err ty_calibrate(const ty_calibrate_options *o, ty_machine *m, ty_calibration_report *report);
 
-/* The same in a child process, for callers that go on to fork: progress lines go where stderr goes. */
+/* The same in a child process, for callers that go on to fork: progress lines go where
+ * stderr goes. */
 ty_err ty_calibrate_in_child(const ty_calibrate_options *o, ty_machine *m,
                              ty_calibration_report *report);
 
-/* Fit m->rate to points p[n], where m->cores is set and m->near_bytes is the most it may be; fills report->disturbed, step and fit. Pure. */
+/* Fit m->rate to points p[n], where m->cores is set and m->near_bytes is the most it may be; fills
+ * report->disturbed, step and fit. Pure. */
 ty_err ty_calibration_fit(const ty_calibration_point *p, size_t n, ty_machine *m,
                           ty_calibration_report *report);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * calibrate_fit - the constants that make the model's relative error over calibration points small.
- * Relative least squares whose coefficients cannot be negative (they are times), solved by small normal equations and
- * iterated with Huber's weights, so that a point that was disturbed counts for less.
+ * calibrate_fit - the constants that make the model's relative error over calibration
+ * points small.
+ * Relative least squares whose coefficients cannot be negative (they are times), solved by
+ * small normal equations and iterated with Huber's weights, so that a point that was disturbed
+ * counts for less.
  * Source: Huber, Annals of Mathematical Statistics 35(1), 1964.
  */
 #include "experiments/calibrate.h"
@@ -58,7 +60,8 @@ static void solve(double a[TERMS][TERMS + 1], const int *in_use, double *c)
         c[p] = in_use[p] && a[p][p] >= 1e-12 ? a[p][TERMS] / a[p][p] : 0;
 }
 
-/* Minimise the weighted sum of ((x c - y) / t)^2 over the columns in use; columns are scaled to largest entry 1. */
+/* Minimise the weighted sum of ((x c - y) / t)^2 over the columns in use; columns are scaled to
+ * largest entry 1. */
 static void normal_equations(equations *s, const int *in_use, const double *scale)
 {
     double a[TERMS][TERMS + 1] = {{0}};
@@ -147,7 +150,8 @@ static void add_row(equations *s, const double *x, double y, double t)
 }
 
 /* Only element-wise calls are timed both in and out of the cache. */
-static void fit_one(equations *s, const ty_calibration_point *p, size_t n, ty_machine *m, ty_class c)
+static void fit_one(equations *s, const ty_calibration_point *p, size_t n, ty_machine *m,
+                    ty_class c)
 {
     const int products = c <= TY_CLASS_GEMM_TN, streams = c == TY_CLASS_STREAM;
     const int computes = !streams, moves = products || streams || c == TY_CLASS_UPDATE;
@@ -179,8 +183,8 @@ static double missed(const ty_calibration_point *p, size_t n, const ty_machine *
     return sum;
 }
 
-/* How much of the cache a call still finds filled with its operands is not asked but found: all that the caller allows,
- * or a half, a quarter, an eighth of it. */
+/* How much of the cache a call still finds filled with its operands is not asked but found: all
+ * that the caller allows, or a half, a quarter, an eighth of it. */
 static void fit_near(equations *s, const ty_calibration_point *p, size_t n, ty_machine *m)
 {
     double all = m->near_bytes, best = all, least = INFINITY;
@@ -196,13 +200,15 @@ static void fit_near(equations *s, const ty_calibration_point *p, size_t n, ty_m
     m->near_bytes = best;
 }
 
-/* What is left of a one-thread time on all threads: a share of 1/T is a gain of 1, a share of 1 none. */
+/* What is left of a one-thread time on all threads: a share of 1/T is a gain of 1, a
+ * share of 1 none. */
 static double gain_of(double share, int threads)
 {
     return -log2(share) / log2(threads);
 }
 
-/* Fit the threads' constants to calls of at least `from` seconds on one thread; returns the sum of the errors of all. */
+/* Fit the threads' constants to calls of at least `from` seconds on one thread; returns the sum of
+ * the errors of all. */
 static double try_threads(equations *s, const ty_calibration_point *p, size_t n, ty_machine *m,
                           ty_class c, double from)
 {
@@ -234,7 +240,8 @@ static double try_threads(equations *s, const ty_calibration_point *p, size_t n,
     return sum;
 }
 
-/* Where the kernel begins to use threads is not asked but found: the limit that explains the times best. */
+/* Where the kernel begins to use threads is not asked but found: the limit that explains
+ * the times best. */
 static void fit_threads(equations *s, const ty_calibration_point *p, size_t n, ty_machine *m,
                         ty_class c)
 {

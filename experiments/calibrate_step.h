@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * calibrate_step - training steps of small networks, timed call by call; private to calibrate.
- * A kernel called over and over on the same operands finds them in its caches; in a training step it finds them where
- * the calls before left them, perhaps in the cache of another core. So the calls are timed inside steps.
+ * A kernel called over and over on the same operands finds them in its caches; in a training step
+ * it finds them where the calls before left them, perhaps in the cache of another core. So the
+ * calls are timed inside steps.
  */
 #ifndef TY_EXPERIMENTS_CALIBRATE_STEP_H
 #define TY_EXPERIMENTS_CALIBRATE_STEP_H
@@ -28,10 +29,10 @@ typedef struct ty_trial {
     double mark;
 } ty_trial;
 
-void ty_trial_init(ty_trial *b);
-void ty_trial_fini(ty_trial *b);
+void ty_trial_init(ty_trial *t);
+void ty_trial_fini(ty_trial *t);
 
-/* One step of case 0 .. TY_CASES - 1; b->calls, work and seconds tell what it did. */
-void ty_trial_step(ty_trial *b, int which);
+/* One step of case 0 .. TY_CASES - 1; t->calls, work and seconds tell what it did. */
+void ty_trial_step(ty_trial *t, int which);
 
 #endif

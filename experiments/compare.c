@@ -3,6 +3,7 @@
 
 #include "base/stats.h"
 #include "base/text.h"
+#include "experiments/mpirun.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "experiments/child.h"
+#include "experiments/mpirun.h"
 #include "experiments/rank_main.h"
 #include "fabric/fabric.h"
 #include "kernels/kernels.h"
@@ -26,11 +27,6 @@ typedef struct setup {
 } setup;
 
 /* ---- settings and their defaults ------------------------------------------------------------- */
-
-int ty_inside_mpi(void)
-{
-    return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMI_SIZE") || getenv("PMIX_RANK");
-}
 
 static int default_threads(const setup *s)
 {
@@ -95,7 +91,9 @@ static ty_err make_plan(setup *s, int ghost)
                          .rate = p->rate > 0                ? p->rate
                                  : p->optimizer == TY_ADAMW ? 0.001
                                                             : 0.05,
-                         .momentum = p->momentum > 0 ? p->momentum : 0.9,
+                         .momentum = p->momentum > 0   ? p->momentum
+                                     : p->momentum < 0 ? 0 /* TY_NO_MOMENTUM */
+                                                       : 0.9,
                          .collective = p->collective};
     TY_TRY(ty_strategy_find(p->strategy, &o.strategy));
     o.costing = costing(s, default_threads(s), p->workers);
@@ -139,8 +137,7 @@ static ty_err begin(setup *s, const ty_point *p, int *ghost)
     s->sim = s->fabric == &ty_fabric_sim;
     *ghost = p->ghost >= 0 ? p->ghost : s->sim;
     TY_TRY(check_point(p, *ghost));
-    if (ty_inside_mpi() && strcmp(s->fabric->name, "mpi") && p->workers > 0 &&
-        getenv("OMPI_COMM_WORLD_SIZE") && atoi(getenv("OMPI_COMM_WORLD_SIZE")) > 1)
+    if (ty_mpirun_size() > 1 && strcmp(s->fabric->name, "mpi"))
         return ty_error(
             TY_EUSAGE,
             "started by mpirun, but --fabric is %s: use --fabric mpi, or start without mpirun",

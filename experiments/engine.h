@@ -9,6 +9,9 @@
 #include "sim/platform.h"
 #include "strategies/strategy.h"
 
+/* ty_point.momentum of plain SGD (of AdamW: beta1 = 0), because 0 is the default's. */
+#define TY_NO_MOMENTUM (-1.0)
+
 /* What to run. Zero or NULL means the default. */
 typedef struct ty_point {
     const char *strategy;     /* name */
@@ -19,38 +22,41 @@ typedef struct ty_point {
     int         workers, workers_per_node, dp, tp, pp, micro_batches;
     int         threads;      /* per worker; 0: the default of the fabric */
     size_t      batch;        /* 0: 128 */
-    long        steps, epochs; /* one of them, or neither: real runs 1 epoch, ghosts what shows the steady state */
+    long        steps, epochs; /* one of them, or neither: real runs 1 epoch, ghosts what shows the
+                                * steady state */
     uint64_t    seed;         /* 0: 1 */
     int         plain;        /* no random rotate and shift */
-    int         ghost;        /* 1: no numbers; 0: numbers; -1: the fabric's default (sim ghost, others real) */
+    int         ghost;        /* 1: no numbers; 0: numbers; -1: the fabric's default (sim ghost,
+                               * others real) */
     ty_optimizer_kind optimizer;
-    double      rate, momentum; /* 0: 0.05 and 0.9 */
+    double      rate;         /* 0: 0.05, of AdamW 0.001 */
+    double      momentum;     /* 0: 0.9; TY_NO_MOMENTUM: 0 */
     const char *collective;   /* NULL: auto */
     const ty_machine *machine;
     int         trace_steps;  /* timeline of so many steps; 0: none */
     int         keep_params;  /* bring the trained parameters back */
     double      timeout_s;    /* MPI waits */
-    void      (*progress)(void *arg, double fraction, double loss); /* in the parent, about twice a second; may be NULL */
+    void      (*progress)(void *arg, double fraction, double loss); /* in the parent, about twice a
+                                                                     * second; may be NULL */
     void       *progress_arg;
 } ty_point;
 
-/* Run the point. Errors that a user can mend (and a missing component) come back as an error before anything runs. A run
- * that failed on the way (deadlock, crash, wrong result, does not fit) is a result: row.ok = 0 or row.fits = 0, and
- * row.message says why. ty_result_free(out) in both cases. */
+/* Run the point. Errors that a user can mend (and a missing component) come back as an error
+ * before anything runs. A run that failed on the way (deadlock, crash, wrong result, does not
+ * fit) is a result: row.ok = 0 or row.fits = 0, and row.message says why. ty_result_free(out)
+ * in both cases. */
 ty_err ty_point_run(const ty_point *p, ty_result *out);
 
-/* What is wrong with the point that shows without a machine model, in no time: before a calibration makes anybody wait. */
+/* What is wrong with the point that shows without a machine model, in no time: before a calibration
+ * makes anybody wait. */
 ty_err ty_point_check(const ty_point *p);
 
-/* A result is valid when no parameter differs by more than this from serial's after two steps, relative to the largest:
- * fp32 sums in other orders. */
+/* A result is valid when no parameter differs by more than this from serial's after two steps,
+ * relative to the largest: fp32 sums in other orders. */
 #define TY_VALID_DIFFERENCE 1e-4
 
-/* The default machine: the file given, else this user's calibration, else a quick calibration made now (10 s, said on
- * stderr) and kept. */
+/* The default machine: the file given, else this user's calibration, else a quick calibration made
+ * now (10 s, said on stderr) and kept. */
 ty_err ty_machine_default(ty_machine *m, const char *path);
-
-/* True in a process that mpirun started. */
-int ty_inside_mpi(void);
 
 #endif

@@ -7,13 +7,6 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#ifndef TY_VERSION
-#define TY_VERSION "unknown"
-#endif
-#ifndef TY_GIT
-#define TY_GIT "unknown"
-#endif
-
 enum { MOST_RANKS = 1024 }; /* reports of more are left out: the file would be tens of megabytes */
 
 static json_t *number(double v)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * output_plot - NAME.dat, NAME.gp and NAME.svg. A .gp is a few lines of settings and a script of plots/ behind them, so
- * that the folder is complete by itself: it can be copied, edited and drawn again.
+ * output_plot - NAME.dat, NAME.gp and NAME.svg. A .gp is a few lines of settings and a script of
+ * plots/ behind them, so that the folder is complete by itself: it can be copied, edited and
+ * drawn again.
  */
 #define _GNU_SOURCE
 #include "experiments/output_plot.h"
@@ -12,10 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#ifndef TY_PLOT_DIR
-#define TY_PLOT_DIR "plots"
-#endif
 
 enum { MOST_POINTS = 200 }; /* of a curve */
 

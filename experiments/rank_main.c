@@ -21,7 +21,8 @@ static int holds_all(const ty_worker *w)
     return w->place.role == TY_TRAIN && w->model.params.n == w->plan->problem->params;
 }
 
-/* Accuracy of the network as it is now, measured by rank 0 while the others wait; no part of any step. */
+/* Accuracy of the network as it is now, measured by rank 0 while the others wait; no part
+ * of any step. */
 static void evaluate(ty_worker *w, ty_course *c, long epoch)
 {
     ty_worker_pause(w);
@@ -52,8 +53,8 @@ static void gather_into(ty_worker *w, float *whole)
 
 /* ---- the report ------------------------------------------------------------------------------ */
 
-/* Mean of all steps but the first; median, p10 and p90 over some 50 windows of consecutive steps, each at least as long
- * as the turn of the preprocessors. Virtual time is exact: the mean. */
+/* Mean of all steps but the first; median, p10 and p90 over some 50 windows of consecutive steps,
+ * each at least as long as the turn of the preprocessors. Virtual time is exact: the mean. */
 static void time_steps(const ty_plan *p, const diary *l, int exact, ty_rank_report *out)
 {
     long n = p->steps - 1, turn = p->preprocessors > 1 ? p->preprocessors : 1, size = (n + 49) / 50;

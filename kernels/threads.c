@@ -101,8 +101,8 @@ int ty_kernel_threads(void)
 }
 
 #ifdef _OPENMP
-/* New threads of a team start where their master is: send each to its own place. The runtime lets go of threads when a
- * team shrinks, so this is due whenever it grows. */
+/* New threads of a team start where their master is: send each to its own place. The runtime
+ * lets go of threads when a team shrinks, so this is due whenever it grows. */
 static void place_team(size_t threads)
 {
     const int first = bound;

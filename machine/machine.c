@@ -37,7 +37,8 @@ static double over(double amount, double rate)
     return rate > 0 ? amount / rate : 0;
 }
 
-/* How much slower a rank runs because `busy` ranks share the host; the measured state is one rank on every core. */
+/* How much slower a rank runs because `busy` ranks share the host; the measured state is one rank
+ * on every core. */
 static double slowdown(const ty_machine *m, const ty_rate *r, int busy)
 {
     if (busy <= 1 || m->cores <= 1)
@@ -78,7 +79,8 @@ ty_err ty_machine_cache_path(char *path, unsigned long size)
     return ty_ok();
 }
 
-/* "model name : X" of the first processor; its architecture's name is enough where there is none. */
+/* "model name : X" of the first processor; its architecture's name is enough where there is
+ * none. */
 static void read_processor(char *name, size_t size)
 {
     char line[256];

@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: MIT
  *
- * machine - a model that turns work (flops, bytes, shape) into seconds, and a machine.yaml that holds it.
+ * machine - a model that turns work (flops, bytes, shape) into seconds, and a machine.yaml
+ * that holds it.
  *
  * For a kernel class on T threads of one rank, with W ranks busy on the same host of C cores:
  *
  *   seconds = launch + work (1 + (beside - 1) min(1, (W-1) / (C-1)))
  *   work    = padded flops / flops + near bytes / bandwidth + far bytes / far_bandwidth
  *
- * and, when T > 1 and that is at least thread_from seconds (below, the kernels stay on one thread)
+ * and, when T > 1 and that is at least thread_from seconds (below, the kernels stay on one
+ * thread)
  *
  *   work    = thread_launch + padded flops / flops / T^thread_gain
  *             + (near bytes / bandwidth + far bytes / far_bandwidth) / T^memory_gain
  *
- * The terms add: while the operands of a product are packed and streamed nothing is multiplied. Padded flops count whole
- * vectors of columns. A call whose traffic is at most near_bytes finds it in the caches of its core, one of twice that
- * finds nothing there, and the share of far bytes grows evenly in between (products and optimizers meet their operands
- * once a step, so near and far do not differ there). A gain of 1 is a perfect speed-up, 0 none; below 0 threads lose
- * because the operands lie in the caches of other cores.
- * Assumed, not measured: more threads than the calibrated machine has cores gain by the same power law (each doubling
- * as much as the one before); threads beyond a host's cores are its fabric's matter.
+ * The terms add: while the operands of a product are packed and streamed nothing is multiplied.
+ * Padded flops count whole vectors of columns. A call whose traffic is at most near_bytes finds it
+ * in the caches of its core, one of twice that finds nothing there, and the share of far bytes
+ * grows evenly in between (products and optimizers meet their operands once a step, so near and far
+ * do not differ there). A gain of 1 is a perfect speed-up, 0 none; below 0 threads lose because the
+ * operands lie in the caches of other cores.
+ * Assumed, not measured: more threads than the calibrated machine has cores gain by the same
+ * power law (each doubling as much as the one before); threads beyond a host's cores are its
+ * fabric's matter.
  */
 #ifndef TY_MACHINE_MACHINE_H
 #define TY_MACHINE_MACHINE_H
@@ -55,7 +59,8 @@ typedef struct ty_machine {
     char host[64], date[32], processor[96];
     int cores;
     double
-        peak_flops; /* FMA peak of one core [flop/s]; a simulated host of this `speed` computes as fast */
+        peak_flops; /* FMA peak of one core [flop/s]; a simulated host of this `speed`
+                     * computes as fast */
     double memory;     /* [B] of one host */
     double near_bytes; /* [B] of a call's traffic that the caches of a core serve */
     ty_net handoff;    /* a message between two ranks of one host */
@@ -63,14 +68,17 @@ typedef struct ty_machine {
     ty_rate rate[TY_CLASSES];
 } ty_machine;
 
-/* Seconds that one rank needs for w with its `threads` threads while `busy` ranks compute on its host. Never fails. */
+/* Seconds that one rank needs for w with its `threads` threads while `busy` ranks compute on its
+ * host. Never fails. */
 double ty_machine_seconds(const ty_machine *m, ty_work w, int threads, int busy);
 
-/* Read or write machine.yaml (schema-checked). Error: TY_EUSAGE naming file and line; *m is then untouched. */
+/* Read or write machine.yaml (schema-checked). Error: TY_EUSAGE naming file and line; *m is
+ * then untouched. */
 ty_err ty_machine_load(ty_machine *m, const char *path);
 ty_err ty_machine_save(const ty_machine *m, const char *path);
 
-/* Where this user's calibration is kept: $XDG_CACHE_HOME or ~/.cache, then trainyard/machine.yaml. */
+/* Where this user's calibration is kept: $XDG_CACHE_HOME or ~/.cache, then
+ * trainyard/machine.yaml. */
 ty_err ty_machine_cache_path(char *path, unsigned long size);
 
 /* Fill in host name, processor, cores and memory of this host. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * absent - what a build without SimGrid has instead of this folder, besides names and network modes.
+ * absent - what a build without SimGrid has instead of this folder, besides names and
+ * network modes.
  */
 #include "sim/platform.h"
 

@@ -9,10 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef TY_PLATFORM_DIR
-#define TY_PLATFORM_DIR "platforms"
-#endif
-
 static int is_xml(const struct dirent *d)
 {
     size_t n = strlen(d->d_name);

@@ -22,6 +22,19 @@ static const char *near(const char *word)
     return found ? found : "none";
 }
 
+START_TEST(an_unknown_word_is_refused_with_what_would_do)
+{
+    static const char *const pets[] = {"cat", "dog", "canary"};
+    ty_err e = ty_unknown("pet", "dgo", pets, 3, NULL);
+    ck_assert_int_eq(e.code, TY_EUSAGE);
+    ck_assert_str_eq(e.msg, "unknown pet 'dgo'; did you mean 'dog'? use cat, dog or canary");
+    e = ty_unknown("pet", "elephant", pets, 1, NULL);
+    ck_assert_str_eq(e.msg, "unknown pet 'elephant'; use cat");
+    e = ty_unknown("pet", "elephant", pets, 3, "look around");
+    ck_assert_str_eq(e.msg, "unknown pet 'elephant'; look around");
+}
+END_TEST
+
 START_TEST(a_typing_mistake_finds_the_name)
 {
     ck_assert_str_eq(near("ring"), "ring");
@@ -262,6 +275,7 @@ int main(void)
 {
     Suite *s = suite_create("base_text");
     TCase *t = tcase_create("text");
+    tcase_add_test(t, an_unknown_word_is_refused_with_what_would_do);
     tcase_add_test(t, a_typing_mistake_finds_the_name);
     tcase_add_test(t, what_is_near_no_name_finds_none);
     tcase_add_test(t, names_of_any_length_are_compared);

@@ -10,8 +10,8 @@ refuses 2 "did you mean 'data-allreduce'" run --strategy data-alreduce
 refuses 2 "did you mean 'mnist-mlp'" run --workload mnist-mpl
 refuses 2 "did you mean 'threads'" run --fabric thread
 refuses 2 "did you mean 'adamw'" run --optimizer adam
-refuses 2 "did you mean 'ring'" run --machine machine.yaml --collective rign
-refuses 2 "did you mean --workers" run --wrokers 2
+refuses 2 "did you mean 'ring'" run --machine machine.yaml --strategy data-allreduce --collective rign
+refuses 2 "did you mean 'workers'" run --wrokers 2
 refuses 2 "strategies, workloads" list nothing
 refuses 2 "unknown strategy" compare --strategy serial,sreial
 
@@ -30,6 +30,13 @@ refuses 2 "unknown option -Z" run -Z
 refuses 2 "is no option" run serial
 refuses 2 "add --fabric sim" run --network tcp
 refuses 2 "add --fabric sim" run --platform ideal
+refuses 2 "only waits of --fabric mpi" run --timeout 5
+refuses 2 "choose a strategy that all-reduces" run --collective ring
+refuses 2 "choose a strategy that all-reduces" compare --strategy serial,pipeline-gpipe --collective ring
+refuses 2 "choose a strategy that cuts" run --strategy data-allreduce --micro-batches 4
+refuses 2 "no images" run --workload synthetic-mlp --no-augment
+refuses 2 "use 0 to less than 1" run --momentum 1
+refuses 2 "makes its samples up" run --workload synthetic-mlp --data .
 refuses 2 "belong to synthetic-mlp" run --layers 3
 refuses 2 "not a number" run --rate fast
 refuses 2 "use 2 to" run --steps 1
@@ -63,8 +70,8 @@ refuses 2 "train-images-idx3-ubyte.gz" run --data broken
 
 # ---- platforms ----
 if has_simgrid; then
-    refuses 2 "did you mean ethernet" run --fabric sim --platform etherent
-    refuses 2 "did you mean ethernet" platform etherent
+    refuses 2 "did you mean 'ethernet'" run --fabric sim --platform etherent
+    refuses 2 "did you mean 'ethernet'" platform etherent
     refuses 2 "too few for 17 workers" run --fabric sim --platform ethernet --workers 17 --strategy data-allreduce
     printf '<?xml version="1.0"?>\n<platform version="4.1">\n<zone id="z" routing="Full">\n<host\n' >half.xml
     refuses 2 "half.xml" run --fabric sim --platform ./half.xml --workers 1

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* DESIGN.md, section 7: columns are added at the end, never moved. */
+/* Columns are added at the end, never moved: files of earlier versions stay readable. */
 static const char columns[] =
     "strategy,workload,fabric,network,platform,workers,dp,tp,pp,steps,step_s,compute_s,comm_"
     "exposed_s,comm_hidden_s,wait_s,"

@@ -198,7 +198,7 @@ START_TEST(a_fabric_is_found_by_name_and_a_mistake_is_helped)
     ck_assert_str_eq(ops->name, "threads");
     ty_err e = ty_fabric_find("thread", &ops);
     ck_assert_int_eq(e.code, TY_EUSAGE);
-    ck_assert_ptr_nonnull(strstr(e.msg, "did you mean threads"));
+    ck_assert_ptr_nonnull(strstr(e.msg, "did you mean 'threads'"));
     e = ty_fabric_find("mpi", &ops);
     ck_assert(e.code == TY_OK || (e.code == TY_EMISSING && strstr(e.msg, "libopenmpi-dev")));
 }

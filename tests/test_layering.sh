@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Who may include whom (DESIGN.md, section 2), and which libraries are known to one folder only. Proves itself on wrong
+# Who may include whom (the map in CONTRIBUTING.md), and which libraries are known to one folder only. Proves itself on wrong
 # files that must be found.
 set -u
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P) || exit 1

@@ -10,10 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef TY_TEST_DIR
-#define TY_TEST_DIR "tests"
-#endif
-
 static ty_machine golden(void)
 {
     ty_machine m;

@@ -17,10 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifndef TY_TEST_DIR
-#define TY_TEST_DIR "tests"
-#endif
-
 enum { BYTES = 100000000 };
 static const char head[] =
     "<?xml version='1.0'?>\n<!DOCTYPE platform SYSTEM \"https://simgrid.org/simgrid.dtd\">\n"
@@ -198,11 +194,11 @@ END_TEST
 
 START_TEST(a_bad_name_gets_the_nearest)
 {
-    must_refuse("ethernot", "shared", 2, 0, "did you mean ethernet?");
-    must_refuse("multicor", "shared", 2, 0, "did you mean multicore?");
+    must_refuse("ethernot", "shared", 2, 0, "did you mean 'ethernet'?");
+    must_refuse("multicor", "shared", 2, 0, "did you mean 'multicore'?");
     must_refuse("zzzzzzzz", "shared", 2, 0, "use multicore, cluster:");
-    must_refuse("", "shared", 2, 0, "there is no platform");
-    must_refuse("ideal", "txtbook", 2, 0, "did you mean textbook?");
+    must_refuse("", "shared", 2, 0, "unknown platform");
+    must_refuse("ideal", "txtbook", 2, 0, "did you mean 'textbook'?");
     must_refuse("ideal", "qqq", 2, 0, "use textbook, shared or tcp");
 }
 END_TEST
@@ -210,7 +206,7 @@ END_TEST
 START_TEST(a_bad_cluster_says_what_to_change)
 {
     must_refuse("cluster:nods=4,bandwidth=1Gbps,latency=1us", "shared", 2, 0,
-                "did you mean nodes?");
+                "did you mean 'nodes'?");
     must_refuse("cluster:qqqqqqq=4", "shared", 2, 0, "use nodes, cores");
     must_refuse("cluster:nodes=4,latency=1us", "shared", 2, 0, "bandwidth is missing");
     must_refuse("cluster:bandwidth=1Gbps", "shared", 2, 0, "latency is missing");

@@ -10,10 +10,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#ifndef TY_DATA_DIR
-#define TY_DATA_DIR "experiments/data"
-#endif
-
 static const char *const train_images = "train-images-idx3-ubyte";
 static const char *const train_labels = "train-labels-idx1-ubyte";
 static const char *const test_images = "t10k-images-idx3-ubyte";

@@ -12,10 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef TY_DATA_DIR
-#define TY_DATA_DIR "experiments/data"
-#endif
-
 enum { N = 1000, SIDE = 6, SIZE = SIDE * SIDE, CLASSES = 10, BATCH = 300 };
 
 static double charged; /* [s] */

@@ -22,6 +22,8 @@ typedef struct ty_block_ops {
     int in_place;                        /* y is x: the block needs no room of its own */
     size_t (*params)(const ty_block *b); /* elements that this window owns */
     size_t (*saved)(const ty_block *b);  /* elements a row that forward leaves for backward; NULL: none */
+    /* Elements of b->work that forward or backward of so many rows needs; NULL: none. */
+    size_t (*workspace)(const ty_block *b, size_t rows);
     /* Initial values into b->p: a function of (seed, index, element of the whole layer). */
     void (*init)(const ty_block *b, uint64_t seed);
     /* y [rows,out] from x [rows,in]; returns y (in place: x). */
@@ -44,14 +46,18 @@ struct ty_block {
     int      has_bias;
     size_t   shape[6];  /* what else the layer needs to know; see the maker in its file */
     size_t   offset;    /* of its first parameter in the whole network's flat parameters */
-    ty_tensor p, dp;    /* [params] views into the model's flat parameters and gradients; set by ty_model_init */
+    ty_tensor p, dp;    /* [params] views into the model's flat parameters and gradients, and */
+    ty_tensor work;     /* room that all blocks share, contents undefined: set by ty_model_init */
 };
 
-extern const ty_block_ops ty_block_linear, ty_block_relu;
+extern const ty_block_ops ty_block_linear, ty_block_relu, ty_block_conv, ty_block_pool;
 
 /* A whole layer. */
 ty_block ty_linear_new(size_t in, size_t out);
 ty_block ty_relu_new(size_t n);
+/* Images [C,H,W]: F filters of K x K with P zeros around; the largest of each 2 x 2 square. */
+ty_block ty_conv_new(size_t C, size_t H, size_t W, size_t F, size_t K, size_t P);
+ty_block ty_pool_new(size_t C, size_t H, size_t W);
 /* The window of whole block b with these inputs and outputs; the bias goes with one of the windows that share
  * outputs, has_bias says whether with this one. */
 ty_block ty_block_window(const ty_block *b, ty_span in, ty_span out, int has_bias);

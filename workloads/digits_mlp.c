@@ -4,15 +4,12 @@
  */
 #include "workloads/workload.h"
 
-#ifndef TY_DATA_DIR
-#define TY_DATA_DIR "experiments/data"
-#endif
-
 enum { TEST_SAMPLES = 297 }; /* the last ones of 1,797 */
 
 static ty_err open_digits(const ty_workload_options *o, ty_problem *p)
 {
     static const size_t usual[] = {128, 64};
+    TY_TRY(ty_problem_fixed_depth(o, "digits-mlp"));
     TY_TRY(ty_dataset_load_digits(&p->data, o->data ? o->data : TY_DATA_DIR "/digits.csv.gz",
                                   TEST_SAMPLES));
     ty_problem_mlp(p, 64, o->hidden_n ? o->hidden : usual, o->hidden_n ? o->hidden_n : 2, 10);

@@ -19,6 +19,17 @@ static size_t saved_size(const ty_block *b)
     return b->ops->saved ? b->ops->saved(b) : 0;
 }
 
+/* Largest workspace of a block. */
+static size_t workspace(const ty_block *blocks, int n, size_t rows)
+{
+    size_t most = 0;
+    for (int i = 0; i < n; i++) {
+        size_t w = blocks[i].ops->workspace ? blocks[i].ops->workspace(&blocks[i], rows) : 0;
+        most = w > most ? w : most;
+    }
+    return most;
+}
+
 /* Widest gradient that travels back: the output of a block, or an input that somebody needs. */
 static size_t widest(const ty_block *blocks, int n, int first)
 {
@@ -40,6 +51,7 @@ static void lay_out(ty_model *m, int train, uint64_t seed)
         b->p = ty_slice(m->params, at, n);
         if (train)
             b->dp = ty_slice(m->grads, at, n);
+        b->work = m->work;
         if (b->ops->init)
             b->ops->init(b, seed);
         at += n;
@@ -73,6 +85,7 @@ void ty_model_init(ty_model *m, ty_rank *r, const ty_block *blocks, int n, size_
     m->params = ty_tensor_new(r, TY_PARAM, 1, total);
     if (train)
         m->grads = ty_tensor_new(r, TY_GRAD, 1, total);
+    m->work = ty_tensor_new(r, TY_ACTIV, 1, workspace(blocks, n, rows));
     lay_out(m, train, seed);
     make_room(m, rows);
     for (int i = 0; train && i < 2; i++)
@@ -93,6 +106,7 @@ void ty_model_fini(ty_model *m)
     if (m->grads.n)
         ty_drop(m->rank, m->grads);
     ty_drop(m->rank, m->params);
+    ty_drop(m->rank, m->work);
     free(m->block);
     free(m->out);
     free(m->room);
@@ -107,6 +121,7 @@ double ty_model_bytes(const ty_block *blocks, int n, size_t rows, int slots, int
         size_t row = (blocks[i].ops->in_place ? 0 : blocks[i].out.n) + saved_size(&blocks[i]);
         elements += (double)slots * (double)rows * (double)row;
     }
+    elements += (double)workspace(blocks, n, rows);
     if (train)
         elements += 2.0 * (double)rows * (double)widest(blocks, n, first);
     return elements * sizeof(float);

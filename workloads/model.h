@@ -20,6 +20,7 @@ typedef struct ty_model {
     ty_tensor *saved;         /* [slots][n] what forward leaves for backward; n == 0 where that is nothing */
     ty_tensor *input;         /* [slots] what the first block was given */
     ty_tensor dx[2];          /* gradients on their way back, in turn */
+    ty_tensor work;           /* [largest workspace of a block] */
     int       first;          /* the network starts here: the input needs no gradient */
 } ty_model;
 

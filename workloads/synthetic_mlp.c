@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * synthetic-mlp - L equal linear layers of width W (the last one's outputs are the classes), ReLU between: any size,
- * for studies of cost. Samples are drawn from the seed when numbers are wanted.
+ * synthetic-mlp - L equal linear layers of width W (the last one's outputs are the
+ * classes), ReLU between: any size, for studies of cost. Samples are drawn from the seed
+ * when numbers are wanted.
  */
 #include "workloads/workload.h"
 
@@ -11,6 +12,9 @@ static ty_err open_synthetic(const ty_workload_options *o, ty_problem *p)
     long layers = o->layers ? o->layers : 4;
     if (layers > TY_MAX_HIDDEN)
         return ty_error(TY_EUSAGE, "--layers %ld: at most %d", layers, TY_MAX_HIDDEN);
+    if (o->data)
+        return ty_error(TY_EUSAGE,
+                        "--data: synthetic-mlp makes its samples up; use mnist-mlp or digits-mlp");
     if (o->hidden_n)
         return ty_error(TY_EUSAGE,
                         "synthetic-mlp has equal layers: use --layers and --width, not --hidden");

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const ty_workload *const ty_workloads[] = {&ty_mnist_mlp, &ty_digits_mlp, &ty_synthetic_mlp};
+const ty_workload *const ty_workloads[] = {&ty_mnist_mlp, &ty_mnist_cnn, &ty_digits_mlp,
+                                           &ty_synthetic_mlp};
 enum { WORKLOADS = sizeof ty_workloads / sizeof *ty_workloads };
 const size_t ty_workloads_n = WORKLOADS;
 
@@ -39,7 +40,15 @@ void ty_problem_pretend(ty_problem *p, uint32_t n)
     p->data.train.n = n;
 }
 
-static void append(ty_problem *p, ty_block b)
+ty_err ty_problem_fixed_depth(const ty_workload_options *o, const char *name)
+{
+    if (o->layers || o->width)
+        return ty_error(TY_EUSAGE,
+                        "--layers and --width belong to synthetic-mlp; %s takes --hidden", name);
+    return ty_ok();
+}
+
+void ty_problem_add(ty_problem *p, ty_block b)
 {
     b.index = p->blocks_n;
     b.offset = p->params;
@@ -54,9 +63,9 @@ void ty_problem_mlp(ty_problem *p, size_t features, const size_t *hidden, int n,
     p->blocks = ty_zalloc((size_t)(2 * n + 1), sizeof *p->blocks);
     size_t in = features;
     for (int i = 0; i < n; i++) {
-        append(p, ty_linear_new(in, hidden[i]));
-        append(p, ty_relu_new(hidden[i]));
+        ty_problem_add(p, ty_linear_new(in, hidden[i]));
+        ty_problem_add(p, ty_relu_new(hidden[i]));
         in = hidden[i];
     }
-    append(p, ty_linear_new(in, classes));
+    ty_problem_add(p, ty_linear_new(in, classes));
 }

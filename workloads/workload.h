@@ -18,8 +18,8 @@ typedef struct ty_workload_options {
     int    hidden_n;     /* widths of the hidden layers */
     long   layers;       /* synthetic-mlp: equal linear layers */
     long   width;
-    long   samples;      /* training samples: of synthetic-mlp as many as said; of a data set its first ones, or more than
-                          * it has, for ghosts */
+    long   samples;      /* training samples: of synthetic-mlp as many as said; of a data set its
+                          * first ones, or more than it has, for ghosts */
 } ty_workload_options;
 
 /* A workload opened: what every rank of a run shares, read-only. */
@@ -39,16 +39,23 @@ typedef struct ty_workload {
     ty_err (*open)(const ty_workload_options *o, ty_problem *p);
 } ty_workload;
 
-extern const ty_workload ty_mnist_mlp, ty_digits_mlp, ty_synthetic_mlp;
+extern const ty_workload ty_mnist_mlp, ty_mnist_cnn, ty_digits_mlp, ty_synthetic_mlp;
 extern const ty_workload *const ty_workloads[];
 extern const size_t ty_workloads_n;
 
-/* Open the workload of that name; TY_EUSAGE with the nearest name, or what is wrong with its data. */
+/* Open the workload of that name; TY_EUSAGE with the nearest name, or what is wrong with its
+ * data. */
 ty_err ty_problem_open(ty_problem *p, const char *name, const ty_workload_options *o);
 void   ty_problem_close(ty_problem *p);
 
 /* Say that the training set has n samples, for studies of cost: only ghosts can run then. */
 void ty_problem_pretend(ty_problem *p, uint32_t n);
+
+/* For workloads with a data set: TY_EUSAGE when --layers or --width is given. */
+ty_err ty_problem_fixed_depth(const ty_workload_options *o, const char *name);
+
+/* For workloads: one more block behind those there are; p->blocks must have room. */
+void ty_problem_add(ty_problem *p, ty_block b);
 
 /* For workloads: features -> hidden... -> classes, linear layers with a ReLU between. */
 void ty_problem_mlp(ty_problem *p, size_t features, const size_t *hidden, int n, size_t classes);

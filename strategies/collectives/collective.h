@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * collective - operations of a team, one algorithm a file, each with its closed form.
- * All work in place on x [n] fp32, the same n on every member; any n, any number of members. A root is member 0.
+ * All work in place on x [n] fp32, the same n on every member; any n, any number of members. A root
+ * is member 0.
  */
 #ifndef TY_STRATEGIES_COLLECTIVE_H
 #define TY_STRATEGIES_COLLECTIVE_H
@@ -26,7 +27,8 @@ typedef struct ty_costing {
     ty_net            net;     /* between two members */
     const ty_machine *machine; /* NULL: computing takes no time */
     int               threads, busy; /* OpenMP threads of a rank; ranks that compute on its host */
-    double            share;   /* > 1: so many times more threads than cores, each gets 1/share of one; else 1 or 0 */
+    double            share;   /* > 1: so many times more threads than cores, each gets 1/share of
+                                * one; else 1 or 0 */
 } ty_costing;
 
 /* One closed form: of one rank, for one step or one collective. */
@@ -35,7 +37,8 @@ typedef struct ty_cost {
     double compute_s; /* of them, computing */
     double messages;  /* sent by this rank */
     double bytes;     /* [B] sent by this rank */
-    double peak_bytes; /* [B] high-water mark of this rank's memory; of a collective: of its buffers */
+    double peak_bytes; /* [B] high-water mark of this rank's memory; of a collective: of its
+                        * buffers */
 } ty_cost;
 
 double ty_costing_message(const ty_costing *c, size_t n); /* [s] alpha + n floats / beta */
@@ -64,9 +67,10 @@ ty_err ty_collective_find(ty_operation op, const char *name, const ty_costing *c
 int ty_power_below(int p, int *log2);
 int ty_log2_up(int p); /* ceil(log2 p) */
 
-/* Member me's place in the binomial tree over P members: under member 0 a full binomial tree of 2^j members for each
- * bit j of P-1 that is set, the smaller ones first. ceil(log2 P) steps of one message each, up or down, and nobody is
- * ever sent two at once: children are ordered by when their subtrees are done.
+/* Member me's place in the binomial tree over P members: under member 0 a full binomial tree of 2^j
+ * members for each bit j of P-1 that is set, the smaller ones first. ceil(log2 P) steps of one
+ * message each, up or down, and nobody is ever sent two at once: children are ordered by when their
+ * subtrees are done.
  *
  *   P = 6, P-1 = 101b:   0 <- 1   and   0 <- 2 <- {3, 4 <- 5}
  */
