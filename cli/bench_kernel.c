@@ -121,23 +121,29 @@ static void theirs(const spec *s, const operands *o)
 
 /* ---- the naive reference --------------------------------------------------------------------- */
 
-/* Element (i, j) of a product, in double. */
-static double naive(const spec *s, const operands *o, size_t i, size_t j, double start)
+/* Element (i, j) of a product, in double, and what rounding may make of it: eps sqrt(K) times the sum of sizes. */
+static double naive(const spec *s, const operands *o, size_t i, size_t j, double start,
+                    double *bound)
 {
-    double sum = s->accumulate ? start : 0;
-    for (size_t k = 0; k < s->K; k++)
-        sum += (double)o->a[s->trans_a ? k * s->M + i : i * s->K + k] *
-               (double)o->b[s->trans_b ? j * s->K + k : k * s->N + j];
+    double sum = s->accumulate ? start : 0, size = fabs(sum);
+    for (size_t k = 0; k < s->K; k++) {
+        double term = (double)o->a[s->trans_a ? k * s->M + i : i * s->K + k] *
+                      (double)o->b[s->trans_b ? j * s->K + k : k * s->N + j];
+        sum += term;
+        size += fabs(term);
+    }
+    *bound = 6e-8 * (1 + sqrt((double)s->K)) * size;
     return sum;
 }
 
 /* What element i must be after one call, from what was there before. */
-static double expected(const spec *s, const operands *o, size_t i, double before, double velocity)
+static double expected(const spec *s, const operands *o, size_t i, double before, double velocity,
+                       double *bound)
 {
     const double a = (double)o->a[i % o->na];
     switch (s->kind) {
     case PRODUCT:
-        return naive(s, o, i / s->N, i % s->N, before);
+        return naive(s, o, i / s->N, i % s->N, before, bound);
     case ADD:
         return before + a;
     case COPY:
@@ -157,16 +163,14 @@ static double expected(const spec *s, const operands *o, size_t i, double before
 static size_t count_wrong(const spec *s, operands *o)
 {
     size_t wrong = 0, stride = s->kind == PRODUCT && s->M * s->N * s->K > (1u << 24) ? 61 : 1;
-    double bound =
-        1e-6 * (1 + sqrt((double)s->K)); /* some 10 times the usual rounding of the sum */
     float *before = ty_alloc(o->nc * sizeof *before),
           *velocity = ty_alloc(o->nb * sizeof *velocity);
     memcpy(before, o->c, o->nc * sizeof *before);
     memcpy(velocity, o->b, o->nb * sizeof *velocity);
     ours(s, o);
     for (size_t i = 0; i < o->nc; i += stride) {
-        double want =
-            expected(s, o, i, (double)before[i], s->kind == SGD ? (double)velocity[i] : 0);
+        double bound = 1e-6, v = s->kind == SGD ? (double)velocity[i] : 0;
+        double want = expected(s, o, i, (double)before[i], v, &bound);
         wrong += !(fabs((double)o->c[i] - want) <= bound);
     }
     free(before);
