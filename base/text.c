@@ -103,7 +103,7 @@ ty_err ty_parse_quantity(const char *what, const char *text, const char *unit, d
     if (!good || !isfinite(v * scale))
         return ty_error(TY_EUSAGE, "%s: '%.60s' is not a quantity; write for example %s", what,
                         text, example);
-    *value = v * scale;
+    *value = scale < 1 ? v / round(1 / scale) : v * scale; /* 20us is 2e-05, not a neighbour of it */
     return ty_ok();
 }
 
@@ -158,6 +158,20 @@ ty_err ty_parse_counts(const char *what, const char *text, long lo, long hi, lon
     while ((piece = strsep(&rest, ",")))
         TY_TRY(parse_range(what, piece, lo, hi, list, max, n));
     return ty_ok();
+}
+
+char *ty_exact(char *buf, double value)
+{
+    if (value == floor(value) && fabs(value) < 1e15) {
+        snprintf(buf, 32, "%.0f", value);
+        return buf;
+    }
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(buf, 32, "%.*g", digits, value);
+        if (strtod(buf, NULL) == value)
+            break;
+    }
+    return buf;
 }
 
 char *ty_show(char *buf, size_t size, double value, const char *unit)

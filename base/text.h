@@ -32,6 +32,9 @@ ty_err ty_parse_count(const char *what, const char *text, long lo, long hi, long
 ty_err ty_parse_counts(const char *what, const char *text, long lo, long hi, long *list, size_t max,
                        size_t *n);
 
+/* The fewest digits that read back as the same number. Writes into buf[32], returns it. */
+char *ty_exact(char *buf, double value);
+
 /* 3 significant digits with a prefix: "1.40 s", "23.5 us", "2.10 MB", "215 Gflop/s". Writes into
  * buf, returns it. */
 char *ty_show(char *buf, size_t size, double value, const char *unit);

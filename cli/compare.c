@@ -43,7 +43,10 @@ static ty_err compare(const ty_options *o, ty_setup *s)
 int ty_main_compare(const ty_options *o)
 {
     ty_setup s = {0};
-    int status = ty_report_error(compare(o, &s));
+    ty_options all = *o;
+    if (o->strategies == 1 && !strcmp(o->strategy[0], "all"))
+        all.strategies = 0; /* none named: every one there is */
+    int status = ty_report_error(compare(&all, &s));
     ty_setup_close(&s);
     return status;
 }

@@ -51,6 +51,8 @@ static int run_command(const ty_command *c, int argc, char **argv)
     else
         status = o.version ? version() : c->main(&o);
     ty_options_free(&o);
+    if (status == TY_OK && (fflush(stdout) || ferror(stdout)))
+        return refuse(ty_error(TY_EUSAGE, "cannot write to standard output"));
     return status;
 }
 

@@ -307,13 +307,14 @@ static ty_err give_out(const ty_compare_options *o, const ty_case *cases, int n)
     return e;
 }
 
-/* Fastest valid case, by step time. */
+/* Fastest valid case, by step time; none where threads share cores. */
 static const ty_case *fastest(const ty_case *cases, int n)
 {
     const ty_case *best = NULL;
     for (int i = 0; i < n; i++) {
         const ty_row *row = ty_case_row(&cases[i]), *b = best ? ty_case_row(best) : NULL;
-        if (row && row->ok && row->fits && isfinite(row->step_s) && (!b || row->step_s < b->step_s))
+        if (row && row->ok && row->fits && isfinite(row->speedup) &&
+            (!b || row->step_s < b->step_s))
             best = &cases[i];
     }
     return best;
@@ -327,12 +328,12 @@ static void conclude(const ty_compare_options *o, const ty_case *cases, int n)
     if (best) {
         const ty_row *r = ty_case_row(best);
         fprintf(o->text,
-                "\nfastest: %s with %d workers, %s a step: %.0f %% computing, %.0f %% exposed "
+                "\nfastest: %s with %d worker%s, %s a step: %.0f %% computing, %.0f %% exposed "
                 "communication, "
                 "%.0f %% waiting.\n",
-                r->strategy, r->workers, ty_show(a, sizeof a, r->step_s, "s"),
-                100 * r->compute_s / r->step_s, 100 * r->comm_exposed_s / r->step_s,
-                100 * r->wait_s / r->step_s);
+                r->strategy, r->workers, r->workers == 1 ? "" : "s",
+                ty_show(a, sizeof a, r->step_s, "s"), 100 * r->compute_s / r->step_s,
+                100 * r->comm_exposed_s / r->step_s, 100 * r->wait_s / r->step_s);
     }
     if (isfinite(error))
         fprintf(o->text, "simulated against measured: median error %.1f %%\n", 100 * error);

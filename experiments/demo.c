@@ -220,7 +220,7 @@ static const ty_row *best_row(const ty_case *cases, int n, int no_serial)
     const ty_row *best = NULL;
     for (int i = 0; i < n; i++) {
         const ty_row *row = ty_case_row(&cases[i]);
-        if (!row || !row->ok || !isfinite(row->step_s) ||
+        if (!row || !row->ok || !isfinite(row->speedup) ||
             (no_serial && !strcmp(row->strategy, "serial")))
             continue;
         if (!best || row->step_s < best->step_s)

@@ -3,6 +3,7 @@
  * file - machine.yaml: read through libcyaml, which checks the schema, and written with every digit.
  */
 #include "base/file.h"
+#include "base/text.h"
 #include "machine/machine.h"
 
 #include <cyaml/cyaml.h>
@@ -258,8 +259,9 @@ static void put_text(FILE *f, const char *key, const char *s)
 static void put_numbers(FILE *f, const char *indent, const void *base,
                         const cyaml_schema_field_t *part)
 {
+    char number[32];
     for (; part->key; part++)
-        fprintf(f, "%s%s: %.17g\n", indent, part->key, number_at(base, part));
+        fprintf(f, "%s%s: %s\n", indent, part->key, ty_exact(number, number_at(base, part)));
 }
 
 static void put_machine(FILE *f, const ty_machine *m)
@@ -268,8 +270,9 @@ static void put_machine(FILE *f, const ty_machine *m)
     put_text(f, "host", m->host);
     put_text(f, "date", m->date);
     put_text(f, "processor", m->processor);
-    fprintf(f, "cores: %d\npeak_flops: %.17g\nmemory: %.17g\nnear_bytes: %.17g\nhandoff:\n",
-            m->cores, m->peak_flops, m->memory, m->near_bytes);
+    char a[32], b[32], near[32];
+    fprintf(f, "cores: %d\npeak_flops: %s\nmemory: %s\nnear_bytes: %s\nhandoff:\n", m->cores,
+            ty_exact(a, m->peak_flops), ty_exact(b, m->memory), ty_exact(near, m->near_bytes));
     put_numbers(f, "  ", &m->handoff, net_fields);
     fprintf(f, "origin: %s\nrates:\n", ty_origin_name(m->origin));
     for (int c = 0; c < TY_CLASSES; c++) {

@@ -5,6 +5,7 @@
  * solver. The latency of a route is halved between the two ports it crosses. Numbers are written
  * so that reading them back gives the same bits.
  */
+#include "base/text.h"
 #include "sim/open.h"
 
 #include <stdio.h>
@@ -51,14 +52,17 @@ static char *end(text *t)
 
 static void link_tag(FILE *f, const char *name, int i, ty_net net, const char *policy)
 {
-    fprintf(f, "<link id=\"%s%d\" bandwidth=\"%.17gBps\" latency=\"%.17gs\"", name, i, net.beta,
-            net.alpha);
+    char a[32], b[32];
+    fprintf(f, "<link id=\"%s%d\" bandwidth=\"%sBps\" latency=\"%ss\"", name, i,
+            ty_exact(b, net.beta), ty_exact(a, net.alpha));
     fprintf(f, " sharing_policy=\"%s\"/>\n", policy);
 }
 
 static void host_tag(FILE *f, const char *name, int i, host_facts h)
 {
-    fprintf(f, "<host id=\"%s%d\" speed=\"%.17gf\" core=\"%d\"/>\n", name, i, h.speed, h.cores);
+    char speed[32];
+    fprintf(f, "<host id=\"%s%d\" speed=\"%sf\" core=\"%d\"/>\n", name, i, ty_exact(speed, h.speed),
+            h.cores);
 }
 
 static ty_net half(ty_net net)
@@ -83,11 +87,12 @@ char *ty_generate_cluster(int hosts, host_facts host, ty_net net, ty_net handoff
     FILE *f = begin(&t, cluster_says);
     fprintf(f, "<zone id=\"world\" routing=\"Full\">\n");
     fprintf(f, "<cluster id=\"nodes\" prefix=\"node\" suffix=\"\" radical=\"0-%d\"", hosts - 1);
-    fprintf(f, " speed=\"%.17gf\" core=\"%d\"\n", host.speed, host.cores);
-    fprintf(f, "         bw=\"%.17gBps\" lat=\"%.17gs\" sharing_policy=\"SPLITDUPLEX\"\n", net.beta,
-            net.alpha / 2);
-    fprintf(f, "         loopback_bw=\"%.17gBps\" loopback_lat=\"%.17gs\"/>\n", handoff.beta,
-            handoff.alpha);
+    char a[32], b[32];
+    fprintf(f, " speed=\"%sf\" core=\"%d\"\n", ty_exact(a, host.speed), host.cores);
+    fprintf(f, "         bw=\"%sBps\" lat=\"%ss\" sharing_policy=\"SPLITDUPLEX\"\n",
+            ty_exact(b, net.beta), ty_exact(a, net.alpha / 2));
+    fprintf(f, "         loopback_bw=\"%sBps\" loopback_lat=\"%ss\"/>\n", ty_exact(b, handoff.beta),
+            ty_exact(a, handoff.alpha));
     return end(&t);
 }
 
