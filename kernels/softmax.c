@@ -4,7 +4,7 @@
  */
 #include "kernels/kernels.h"
 #include "kernels/threads.h"
-#include "kernels/vec.h"
+#include "kernels/vecmath.h"
 
 #include <math.h>
 
@@ -12,25 +12,6 @@ enum {
     ROWS = 256,  /* rows of a block: their losses wait in an array to be summed in row order */
     GRAIN = 8192 /* logits that are worth a thread */
 };
-
-/* exp(x) for x <= 0, error below 2 ulp; 1e-38 from x = -87.3 down; a NaN stays a NaN.
- * Source: range reduction and polynomial of Cephes expf (Moshier). */
-TY_INLINE ty_vec exp_negative(ty_vec x)
-{
-    x = ty_vec_pick(x < -87.3f, (ty_vec){0} - 87.3f, x);
-    const ty_vec round = x * 1.44269504f + 12582912.0f; /* 1.5 * 2^23: low bits are the integer */
-    const ty_vec n = round - 12582912.0f;
-    const ty_vec r = (x - n * 0.693359375f) + n * 2.12194440e-4f; /* ln 2 in two parts */
-    const ty_ivec power = ((ty_ivec)round - 0x4b400000 + 127) << 23;
-    ty_vec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1;
-    return p * (ty_vec)power;
-}
 
 /* Part of a row: lanes [0, n) of p and -infinity in the others. Reads whole vectors up to `end`. */
 TY_INLINE ty_vec load_lanes(const float *p, size_t n, const float *end)
@@ -88,7 +69,7 @@ static float exp_row(float *e, const float *x, size_t C, float most, const float
 {
     ty_vec sum = {0};
     for (size_t j = 0; j < C; j += TY_LANES) {
-        const ty_vec v = exp_negative(load_lanes(x + j, C - j, end) - most);
+        const ty_vec v = ty_vec_exp(load_lanes(x + j, C - j, end) - most);
         store_lanes(e + j, v, C - j);
         sum += v;
     }
