@@ -407,11 +407,12 @@ ty_err ty_demo(const ty_demo_options *o)
         say_who_won(o->text, local, n);
         say_where_time_went(o->text, local, n);
         say_what_scales(o->text, site);
+        const char *quote = strchr(program_invocation_name, ' ') ? "\"" : "";
         fprintf(
             o->text,
-            "\nnext: %s compare --strategy data-allreduce,tensor --workers 1..64*2 \\\n"
+            "\nnext: %s%s%s compare --strategy data-allreduce,tensor --workers 1..64*2 \\\n"
             "          --fabric sim --platform cluster:nodes=64,bandwidth=10Gbps,latency=20us\n",
-            program_invocation_name);
+            quote, program_invocation_name, quote);
     }
     for (int i = 0; i < n; i++)
         ty_case_free(&local[i]);
