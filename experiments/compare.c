@@ -84,12 +84,6 @@ static double serial_step_s(const ty_case *cases, int n, int threads, int measur
     return NAN;
 }
 
-static void remark(ty_row *row, const char *text)
-{
-    size_t used = strlen(row->message);
-    snprintf(row->message + used, sizeof row->message - used, "%s%s", used ? "; " : "", text);
-}
-
 static void compare_row(ty_row *row, double serial_s, int cores)
 {
     int here = strcmp(row->fabric, "sim") != 0 || !strcmp(row->platform, "multicore");
@@ -97,10 +91,10 @@ static void compare_row(ty_row *row, double serial_s, int cores)
     if (here && row->workers * row->threads > cores) {
         snprintf(text, sizeof text, "no speedup: %d threads share %d cores",
                  row->workers * row->threads, cores);
-        remark(row, text);
+        ty_row_remark(row, text);
     } else if (!(serial_s > 0)) {
         snprintf(text, sizeof text, "no speedup: serial with %d threads was not run", row->threads);
-        remark(row, text);
+        ty_row_remark(row, text);
     } else {
         ty_row_compare(row, serial_s);
     }

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "experiments/child.h"
 #include "experiments/compare.h"
+#include "experiments/learnt.h"
 #include "kernels/kernels.h"
 
 #include <errno.h>
@@ -16,18 +17,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { EPOCHS = 20, MACHINES = 7, STRATEGIES = 5, FULL_MNIST = 60000 };
+enum { EPOCHS = 20, STRATEGIES = 5, SIZES = 8, FULL_MNIST = 60000 };
+
+static const int machines[SIZES] = {1, 2, 3, 4, 8, 16, 32, 64};
 
 static const char *const strategies[STRATEGIES] = {"serial", "data-allreduce", "tensor",
                                                    "pipeline-gpipe", "task-pipeline"};
-
-/* A cluster to predict, and the batch it works on. */
-typedef struct ty_site {
-    const char *title, *platform;
-    size_t batch;
-    ty_case cases[STRATEGIES * MACHINES];
-    int n;
-} ty_site;
 
 /* ---- progress -------------------------------------------------------------------------------- */
 
@@ -147,7 +142,6 @@ static int worth_trying(const char *strategy, int w)
 
 static void simulate_site(const ty_demo_options *o, const ty_point *base, ty_site *site)
 {
-    static const int machines[] = {1, 2, 3, 4, 8, 16, 32, 64};
     ty_task task = {.demo = o, .start = ty_clock()};
     ty_point p = *base;
     p.fabric = "sim";
@@ -160,13 +154,13 @@ static void simulate_site(const ty_demo_options *o, const ty_point *base, ty_sit
     p.trace_steps = 0;
     snprintf(task.what, sizeof task.what, "simulating %s", site->title);
     for (int s = 0; s < STRATEGIES; s++)
-        for (size_t i = 0; i < sizeof machines / sizeof *machines; i++) {
-            if (!worth_trying(strategies[s], machines[i]) || site->n == STRATEGIES * MACHINES)
+        for (size_t i = 0; i < SIZES; i++) {
+            if (!worth_trying(strategies[s], machines[i]) || site->n == TY_SITE_CASES)
                 continue;
             ty_case *c = &site->cases[site->n++];
             *c = new_case(strategies[s], machines[i], 0);
             ty_case_run(c, &p);
-            draw(&task, (double)(s * MACHINES + (int)i + 1) / (STRATEGIES * MACHINES + 1), 0);
+            draw(&task, (double)(s * SIZES + (int)i + 1) / (STRATEGIES * SIZES + 1), 0);
         }
     erase(&task);
     ty_cases_compare(site->cases, site->n, o->machine->cores);
@@ -183,15 +177,14 @@ static const ty_case *find_case(const ty_site *site, const char *strategy, int w
 /* Speedup of each strategy against machines: columns of both sites side by side. */
 static void print_sites(FILE *f, const ty_site *site, int n)
 {
-    static const int machines[] = {1, 2, 3, 4, 8, 16, 32, 64};
     fprintf(f, "%-15s", "machines");
     for (int k = 0; k < n; k++, fputs(k < n ? "   |" : "\n", f))
-        for (int i = 0; i < 8; i++)
+        for (int i = 0; i < SIZES; i++)
             fprintf(f, " %6d", machines[i]);
     for (int s = 1; s < STRATEGIES; s++) {
         fprintf(f, "%-15s", strategies[s]);
         for (int k = 0; k < n; k++, fputs(k < n ? "   |" : "\n", f))
-            for (int i = 0; i < 8; i++) {
+            for (int i = 0; i < SIZES; i++) {
                 const ty_case *c = find_case(&site[k], strategies[s], machines[i]);
                 const ty_row *row = c ? ty_case_row(c) : NULL;
                 if (row && row->ok && isfinite(row->speedup))
@@ -213,105 +206,11 @@ static void print_refusals(FILE *f, const ty_site *site)
             }
 }
 
-/* ---- what was learnt ------------------------------------------------------------------------- */
-
-static const ty_row *best_row(const ty_case *cases, int n, int no_serial)
-{
-    const ty_row *best = NULL;
-    for (int i = 0; i < n; i++) {
-        const ty_row *row = ty_case_row(&cases[i]);
-        if (!row || !row->ok || !isfinite(row->speedup) ||
-            (no_serial && !strcmp(row->strategy, "serial")))
-            continue;
-        if (!best || row->step_s < best->step_s)
-            best = row;
-    }
-    return best;
-}
-
-/* The fewest machines on which data-allreduce communicates longer than it computes; 0: never. */
-static int takes_over(const ty_site *site)
-{
-    for (int i = 0; i < site->n; i++) {
-        const ty_row *row = ty_case_row(&site->cases[i]);
-        if (row && !strcmp(row->strategy, "data-allreduce") && row->comm_exposed_s > row->compute_s)
-            return row->workers;
-    }
-    return 0;
-}
-
-static void say_who_won(FILE *f, const ty_case *cases, int n)
-{
-    const ty_row *best = best_row(cases, n, 0), *serial = ty_case_row(&cases[0]);
-    char a[32], b[32];
-    if (!best || !serial || !serial->ok)
-        return;
-    fprintf(f, "1. On this machine %s with %d worker%s of %d thread%s was fastest: %s a step",
-            best->strategy, best->workers, best->workers > 1 ? "s" : "", best->threads,
-            best->threads > 1 ? "s" : "", ty_show(a, sizeof a, best->step_s, "s"));
-    if (best != serial)
-        fprintf(f, ", %.2fx serial on one thread (%s)", serial->step_s / best->step_s,
-                ty_show(b, sizeof b, serial->step_s, "s"));
-    fputs(".\n", f);
-}
-
-static void say_where_time_went(FILE *f, const ty_case *cases, int n)
-{
-    const ty_row *worst = NULL, *best = best_row(cases, n, 1);
-    for (int i = 0; i < n; i++) {
-        const ty_row *row = ty_case_row(&cases[i]);
-        if (row && row->ok && row->workers > 1 &&
-            (!worst || row->compute_s / row->step_s < worst->compute_s / worst->step_s))
-            worst = row;
-    }
-    if (!worst || !best)
-        return;
-    fprintf(f,
-            "2. %s with %d workers spent %.0f %% of a step computing; %s lost most: %.0f %% of its "
-            "step went to exposed "
-            "communication and %.0f %% to waiting for others.\n",
-            best->strategy, best->workers, 100 * best->compute_s / best->step_s, worst->strategy,
-            100 * worst->comm_exposed_s / worst->step_s, 100 * worst->wait_s / worst->step_s);
-}
-
-static void say_at(char *buf, size_t size, const ty_site *site)
-{
-    int w = takes_over(site);
-    if (w)
-        snprintf(buf, size, "from %d machines on", w);
-    else
-        snprintf(buf, size, "nowhere up to 64 machines");
-}
-
-static void say_best(char *buf, size_t size, const ty_site *site)
-{
-    const ty_row *best = best_row(site->cases, site->n, 0);
-    if (!best || best->workers == 1 || !(best->speedup > 1.01))
-        snprintf(buf, size, "no strategy beat one machine");
-    else
-        snprintf(buf, size, "%s on %d machines was best, %.1fx", best->strategy, best->workers,
-                 best->speedup);
-}
-
-static void say_what_scales(FILE *f, const ty_site *site)
-{
-    fprintf(
-        f,
-        "3. Communication took over (data-allreduce: exposed communication longer than computing)");
-    for (int i = 0; i < 2; i++) {
-        char when[64], best[96];
-        say_at(when, sizeof when, &site[i]);
-        say_best(best, sizeof best, &site[i]);
-        fprintf(f, "%s %s at %s, where %s", i ? ", and" : "", when, site[i].title, best);
-    }
-    fputs(".\n", f);
-}
-
 /* ---- output ---------------------------------------------------------------------------------- */
 
 static ty_err plot_sites(const ty_demo_options *o, const ty_site *site, int n)
 {
-    ty_row *rows = ty_zalloc(2 * STRATEGIES * MACHINES, sizeof *rows);
+    ty_row *rows = ty_zalloc(2 * TY_SITE_CASES, sizeof *rows);
     size_t k = 0;
     for (int j = 0; j < n; j++)
         for (int i = 0; i < site[j].n; i++)
@@ -404,9 +303,7 @@ ty_err ty_demo(const ty_demo_options *o)
                b = plot_sites(o, site, 2);
         say_plots(o, a.code ? a : b);
         fprintf(o->text, "\nWhat was learnt:\n");
-        say_who_won(o->text, local, n);
-        say_where_time_went(o->text, local, n);
-        say_what_scales(o->text, site);
+        ty_learnt_print(o->text, local, n, site);
         const char *quote = strchr(program_invocation_name, ' ') ? "\"" : "";
         fprintf(
             o->text,

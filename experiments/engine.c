@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "experiments/child.h"
 #include "experiments/mpirun.h"
+#include "experiments/outcome.h"
 #include "experiments/rank_main.h"
 #include "fabric/fabric.h"
 #include "kernels/kernels.h"
@@ -16,19 +17,9 @@
 
 enum { MAX_STEPS = 10000000, MAX_EVENTS = 200000, MAX_THREAD_RANKS = 1024 };
 
-/* Everything that is decided before a rank starts. */
-typedef struct setup {
-    const ty_point *point;
-    const ty_fabric_ops *fabric;
-    ty_platform platform;
-    ty_plan plan;
-    ty_job job;
-    int sim;
-} setup;
-
 /* ---- settings and their defaults ------------------------------------------------------------- */
 
-static int default_threads(const setup *s)
+static int default_threads(const ty_prepared *s)
 {
     const ty_point *p = s->point;
     if (p->threads > 0)
@@ -59,7 +50,7 @@ static long default_steps(const ty_point *p, int ghost, const ty_plan *plan)
 }
 
 /* What the closed form and the machine model assume, when `active` ranks compute at the same time. */
-static ty_costing costing(const setup *s, int threads, int active)
+static ty_costing costing(const ty_prepared *s, int threads, int active)
 {
     int sharing = s->sim ? s->platform.ranks_per_host : s->point->workers,
         busy = sharing < active ? sharing : active;
@@ -74,7 +65,7 @@ static ty_costing costing(const setup *s, int threads, int active)
                         .share = (double)(busy * threads) / (double)cores};
 }
 
-static ty_err make_plan(setup *s, int ghost)
+static ty_err make_plan(ty_prepared *s, int ghost)
 {
     const ty_point *p = s->point;
     ty_plan_options o = {.problem = p->problem,
@@ -130,9 +121,9 @@ static ty_err check_point(const ty_point *p, int ghost)
 }
 
 /* Everything but the platform and the plan. */
-static ty_err begin(setup *s, const ty_point *p, int *ghost)
+static ty_err begin(ty_prepared *s, const ty_point *p, int *ghost)
 {
-    *s = (setup){.point = p};
+    *s = (ty_prepared){.point = p};
     TY_TRY(ty_fabric_find(p->fabric ? p->fabric : "threads", &s->fabric));
     s->sim = s->fabric == &ty_fabric_sim;
     *ghost = p->ghost >= 0 ? p->ghost : s->sim;
@@ -147,7 +138,7 @@ static ty_err begin(setup *s, const ty_point *p, int *ghost)
 
 ty_err ty_point_check(const ty_point *p)
 {
-    setup s;
+    ty_prepared s;
     int ghost;
     ty_point bare = *p;
     bare.machine = NULL;
@@ -158,7 +149,7 @@ ty_err ty_point_check(const ty_point *p)
     return ty_ok();
 }
 
-static ty_err prepare(setup *s, const ty_point *p, int *ghost)
+static ty_err prepare(ty_prepared *s, const ty_point *p, int *ghost)
 {
     TY_TRY(begin(s, p, ghost));
     if (s->sim)
@@ -170,7 +161,7 @@ static ty_err prepare(setup *s, const ty_point *p, int *ghost)
     return e;
 }
 
-static ty_job make_job(const setup *s, int ghost)
+static ty_job make_job(const ty_prepared *s, int ghost)
 {
     const ty_costing *c = &s->plan.costing;
     return (ty_job){.ranks = s->plan.workers,
@@ -187,7 +178,7 @@ static ty_job make_job(const setup *s, int ghost)
 /* ---- running, in the child ------------------------------------------------------------------- */
 
 /* Largest relative difference of `got` to the parameters of the first steps run serially. */
-static double difference_to_serial(const setup *s, const float *got)
+static double difference_to_serial(const ty_prepared *s, const float *got)
 {
     ty_plan serial;
     const ty_plan *p = &s->plan;
@@ -221,25 +212,6 @@ static double difference_to_serial(const setup *s, const float *got)
     return worst / largest;
 }
 
-/* Where the child leaves its result: sizes are known before it starts. */
-typedef struct shared {
-    double progress[2];
-    double wall_s, difference;
-    size_t events;
-    int here;
-    ty_err error;
-} shared;
-
-typedef struct board { /* one mapping: shared, then the arrays */
-    shared *head;
-    double *loss, *accuracy;
-    ty_rank_report *report;
-    ty_event *event;
-    float *early, *params;
-    size_t bytes, room;
-    long epochs;
-} board;
-
 /* Place the next array of n elements of `size`; with base NULL only count. */
 static void *place(char *base, size_t *at, size_t n, size_t size)
 {
@@ -248,7 +220,7 @@ static void *place(char *base, size_t *at, size_t n, size_t size)
     return p;
 }
 
-static void lay_out(board *b, char *base, const setup *s, int real)
+static void lay_out(ty_board *b, char *base, const ty_prepared *s, int real)
 {
     size_t at = 0, params = real ? s->plan.problem->params : 0;
     size_t steps = (size_t)s->plan.steps, batch = s->plan.batch, n = s->plan.problem->data.train.n;
@@ -266,8 +238,8 @@ static void lay_out(board *b, char *base, const setup *s, int real)
 
 static void run_here(void *arg_setup, void *arg_board)
 {
-    setup *s = arg_setup;
-    board *b = arg_board;
+    ty_prepared *s = arg_setup;
+    ty_board *b = arg_board;
     int real = !s->job.ghost,
         own = s->plan.preprocessors > 0; /* task pipelines evaluate themselves */
     ty_course c = {.plan = &s->plan,
@@ -295,159 +267,9 @@ static void run_here(void *arg_setup, void *arg_board)
         b->head->difference = difference_to_serial(s, c.early);
 }
 
-/* ---- the result, in the parent --------------------------------------------------------------- */
-
-/* The rank that computes longest, the lowest on ties. */
-static int slowest_rank(const ty_rank_report *r, int n)
-{
-    int at = 0;
-    for (int i = 1; i < n; i++)
-        if (r[i].ledger.compute_s > r[at].ledger.compute_s * (1 + 1e-9))
-            at = i;
-    return at;
-}
-
-static void describe(ty_row *row, const setup *s)
-{
-    const ty_plan *p = &s->plan;
-    *row = (ty_row){.workers = p->workers,
-                    .dp = p->dp,
-                    .tp = p->tp,
-                    .pp = p->pp,
-                    .steps = p->steps,
-                    .batch = p->batch,
-                    .micro_batches = p->micro_batches > 1 ? p->micro_batches : 1,
-                    .threads = p->costing.threads,
-                    .seed = p->seed,
-                    .fits = 1,
-                    .ok = 1};
-    double *figures[] = {&row->step_s,        &row->compute_s,       &row->comm_exposed_s,
-                         &row->comm_hidden_s, &row->wait_s,          &row->speedup,
-                         &row->efficiency,    &row->serial_fraction, &row->bytes_sent,
-                         &row->messages,      &row->peak_bytes,      &row->loss,
-                         &row->accuracy,      &row->closed_form_s,   &row->energy_j,
-                         &row->cost_usd,      &row->step_p10_s,      &row->step_p90_s};
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
-        *figures[i] = NAN;
-    snprintf(row->strategy, sizeof row->strategy, "%s", p->strategy->name);
-    snprintf(row->workload, sizeof row->workload, "%s", p->problem->workload->name);
-    snprintf(row->fabric, sizeof row->fabric, "%s", s->fabric->name);
-    snprintf(row->network, sizeof row->network, "%s",
-             s->sim ? ty_network_name[s->platform.network] : "");
-    snprintf(row->platform, sizeof row->platform, "%.150s",
-             s->sim ? s->platform.name : "this machine");
-    snprintf(row->collective, sizeof row->collective, "%s", p->allreduce ? p->allreduce->name : "");
-    snprintf(row->fidelity, sizeof row->fidelity, "%s", s->sim ? "message" : "");
-}
-
-static void fill_times(ty_row *row, const ty_rank_report *r)
-{
-    double n = (double)(row->steps - 1), scale = r->mean_s > 0 ? r->step_s / r->mean_s / n : 0;
-    row->step_s = r->step_s;
-    row->comm_exposed_s = r->ledger.comm_exposed_s * scale;
-    row->comm_hidden_s = r->ledger.comm_hidden_s * scale;
-    row->wait_s = r->ledger.wait_s * scale;
-    row->compute_s = row->step_s - row->comm_exposed_s - row->wait_s; /* what nobody blocked */
-    row->step_p10_s = r->p10_s;
-    row->step_p90_s = r->p90_s;
-}
-
-static void fill_volume(ty_row *row, const ty_result *out)
-{
-    double n = (double)(row->steps - 1);
-    row->bytes_sent = row->messages = row->peak_bytes = 0;
-    for (int i = 0; i < out->ranks; i++) {
-        const ty_ledger *l = &out->report[i].ledger;
-        row->bytes_sent = fmax(row->bytes_sent, (double)l->bytes / n);
-        row->messages = fmax(row->messages, (double)l->messages / n);
-        row->peak_bytes = fmax(row->peak_bytes, (double)l->total_peak);
-    }
-}
-
-/* Add a reason or remark. */
-static void remark(ty_row *row, const char *text)
-{
-    size_t used = strlen(row->message);
-    snprintf(row->message + used, sizeof row->message - used, "%s%s", used ? "; " : "", text);
-}
-
-static void judge(ty_row *row, const setup *s, double difference)
-{
-    char text[160];
-    if (s->job.ghost) {
-        remark(row, "ghost run: no loss or accuracy");
-    } else if (!(difference <= TY_VALID_DIFFERENCE)) {
-        row->ok = 0;
-        snprintf(
-            text, sizeof text,
-            "wrong result: parameters differ from serial's by %.2g after %d steps (bound %.0e)",
-            difference, TY_CHECK_STEPS, TY_VALID_DIFFERENCE);
-        remark(row, text);
-    }
-    if (s->point->machine && row->peak_bytes * s->plan.costing.busy > s->point->machine->memory) {
-        row->fits = 0;
-        snprintf(text, sizeof text, "does not fit: %.3g GB a worker, %.3g GB a host",
-                 row->peak_bytes / 1e9, s->point->machine->memory / 1e9);
-        remark(row, text);
-    }
-    remark(row, "energy and cost: no power or price model");
-}
-
-static void *copy(const void *from, size_t bytes)
-{
-    return from && bytes ? memcpy(ty_alloc(bytes), from, bytes) : NULL;
-}
-
-/* Timelines begin with the run's first event. */
-static void shift_events(ty_event *e, size_t n)
-{
-    double first = n ? e[0].begin : 0;
-    for (size_t i = 0; i < n; i++)
-        first = fmin(first, e[i].begin);
-    for (size_t i = 0; i < n; i++) {
-        e[i].begin -= first;
-        e[i].end -= first;
-    }
-}
-
-static void harvest(ty_result *out, const setup *s, const board *b)
-{
-    const shared *h = b->head;
-    out->here = h->here;
-    out->steps = s->plan.steps;
-    out->epochs = b->epochs;
-    out->ranks = s->plan.workers;
-    out->events = h->events;
-    out->wall_s = h->wall_s;
-    out->difference = h->difference;
-    out->report = copy(b->report, (size_t)out->ranks * sizeof *b->report);
-    out->event = copy(b->event, h->events * sizeof *b->event);
-    shift_events(out->event, out->events);
-    if (!s->job.ghost) {
-        out->loss = copy(b->loss, (size_t)out->steps * sizeof *b->loss);
-        out->accuracy = copy(b->accuracy, (size_t)b->epochs * sizeof *b->accuracy);
-        out->params_n = s->plan.problem->params;
-        out->params = s->point->keep_params ? copy(b->params, out->params_n * sizeof(float)) : NULL;
-        out->row.loss = out->loss[out->steps - 1];
-    }
-    for (long i = 0; out->accuracy && i < out->epochs; i++)
-        out->row.accuracy = out->accuracy[i] >= 0 ? out->accuracy[i] : out->row.accuracy;
-    out->shown = slowest_rank(out->report, out->ranks);
-    if (s->job.ghost && !s->fabric->virtual_time)
-        remark(&out->row, "dry run: nothing was computed, so there is no time");
-    else
-        fill_times(&out->row, &out->report[out->shown]);
-    if (s->plan.costing.share > 1 && !s->plan.strategy->alike)
-        remark(&out->row, "no closed form: ranks that do different things share cores");
-    else
-        out->row.closed_form_s = out->report[out->shown].closed_s;
-    fill_volume(&out->row, out);
-    judge(&out->row, s, h->difference);
-}
-
 /* What all ranks of a real run on this machine need at once, and the serial run that checks them, by the closed form;
  * *largest is the largest rank's. */
-static double memory_needed(const setup *s, double *largest)
+static double memory_needed(const ty_prepared *s, double *largest)
 {
     double sum = 0;
     *largest = 0;
@@ -460,7 +282,7 @@ static double memory_needed(const setup *s, double *largest)
 }
 
 /* A real run that this machine cannot hold is answered without being tried. */
-static int too_large(const setup *s, ty_result *out)
+static int too_large(const ty_prepared *s, ty_result *out)
 {
     double largest, memory = s->point->machine ? s->point->machine->memory : 0;
     if (s->job.ghost || s->fabric != &ty_fabric_threads || memory <= 0)
@@ -468,7 +290,7 @@ static int too_large(const setup *s, ty_result *out)
     double needed = memory_needed(s, &largest);
     if (needed <= memory)
         return 0;
-    describe(&out->row, s);
+    ty_outcome_describe(&out->row, s);
     out->here = 1;
     out->row.fits = 0;
     out->row.peak_bytes = largest;
@@ -479,9 +301,9 @@ static int too_large(const setup *s, ty_result *out)
     return 1;
 }
 
-static ty_err run_point(setup *s, ty_result *out)
+static ty_err run_point(ty_prepared *s, ty_result *out)
 {
-    board b;
+    ty_board b;
     if (too_large(s, out))
         return ty_ok();
     lay_out(&b, NULL, s, !s->job.ghost);
@@ -498,14 +320,14 @@ static ty_err run_point(setup *s, ty_result *out)
         e = b.head->error;
     if (!e.code && !b.head->here && !in_place)
         e = ty_error(TY_EWRONG, "the run ended without a result");
-    describe(&out->row, s);
+    ty_outcome_describe(&out->row, s);
     if (e.code == TY_EWRONG) { /* failed on the way: a result, not a usage error */
         out->here = 1;
         out->row.ok = 0;
         snprintf(out->row.message, sizeof out->row.message, "%s", e.msg);
         e = ty_ok();
     } else if (!e.code && b.head->here) {
-        harvest(out, s, &b);
+        ty_outcome_harvest(out, s, &b);
     }
     ty_child_unshare(base, b.bytes);
     return e;
@@ -513,7 +335,7 @@ static ty_err run_point(setup *s, ty_result *out)
 
 ty_err ty_point_run(const ty_point *p, ty_result *out)
 {
-    setup s;
+    ty_prepared s;
     int ghost;
     *out = (ty_result){.row.ok = 1};
     TY_TRY(prepare(&s, p, &ghost));

@@ -16,6 +16,12 @@ void ty_result_free(ty_result *r)
     *r = (ty_result){0};
 }
 
+void ty_row_remark(ty_row *row, const char *text)
+{
+    size_t used = strlen(row->message);
+    snprintf(row->message + used, sizeof row->message - used, "%s%s", used ? "; " : "", text);
+}
+
 void ty_row_compare(ty_row *row, double baseline_step_s)
 {
     int n = row->workers;

@@ -67,6 +67,9 @@ void ty_result_free(ty_result *r);
 void ty_row_write_header(FILE *f);
 void ty_row_write(FILE *f, const ty_row *r); /* %.9g, empty where not available */
 
+/* Add a reason or remark to the row's message. */
+void ty_row_remark(ty_row *row, const char *text);
+
 /* speedup, efficiency and Karp-Flatt serial fraction of row against the baseline's step time. */
 void ty_row_compare(ty_row *row, double baseline_step_s);
 
