@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,18 @@ static size_t edit_distance(const char *a, const char *b) /* Levenshtein, one ro
     return row[n];
 }
 
+/* 2 when the name begins with the word but for one slip ("mnst", "mnist-mlp"), else far away. */
+static size_t starts_like(const char *word, const char *name)
+{
+    char begin[64];
+    for (size_t n = strlen(word) - (*word != 0); n <= strlen(word) + 1 && n < sizeof begin; n++) {
+        snprintf(begin, sizeof begin, "%.*s", (int)n, name);
+        if (n > 2 && edit_distance(word, begin) <= 1)
+            return 2;
+    }
+    return SIZE_MAX;
+}
+
 const char *ty_nearest(const char *word, const char *const *names, size_t n)
 {
     const char *best = NULL;
@@ -38,6 +51,8 @@ const char *ty_nearest(const char *word, const char *const *names, size_t n)
         size_t d = edit_distance(word, names[i]);
         if (strlen(word) > 2 && strstr(names[i], word))
             d = 1;
+        size_t begun = starts_like(word, names[i]);
+        d = begun < d ? begun : d;
         if (d < least) {
             least = d;
             best = names[i];
@@ -103,7 +118,8 @@ ty_err ty_parse_quantity(const char *what, const char *text, const char *unit, d
     if (!good || !isfinite(v * scale))
         return ty_error(TY_EUSAGE, "%s: '%.60s' is not a quantity; write for example %s", what,
                         text, example);
-    *value = scale < 1 ? v / round(1 / scale) : v * scale; /* 20us is 2e-05, not a neighbour of it */
+    *value =
+        scale < 1 ? v / round(1 / scale) : v * scale; /* 20us is 2e-05, not a neighbour of it */
     return ty_ok();
 }
 

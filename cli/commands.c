@@ -16,7 +16,7 @@ const ty_command ty_commands[] = {
      "  trainyard run --strategy data-allreduce --workers 2 --epochs 2\n"
      "  trainyard run --strategy data-allreduce --workers 8 --fabric sim \\\n"
      "                --platform cluster:bandwidth=1Gbps,latency=50us --network textbook\n"
-     "  mpirun -n 4 trainyard run --strategy tensor --fabric mpi\n", ty_main_run},
+     "  mpirun -n 4 --oversubscribe trainyard run --strategy tensor --fabric mpi\n", ty_main_run},
     {"compare", TY_COMPARE, "", "Run several strategies on the same data and seed, and print them side by side.",
      "  trainyard compare --strategy serial,data-allreduce,tensor --workers 1,2 --steps 100\n"
      "  trainyard compare --workers 1..64*2 --fabric sim --batch 8192 \\\n"

@@ -22,9 +22,10 @@ static void good(const char *name, const char *what)
 }
 
 /* "missing" and, below it, what still works and what to do. */
-static void bad(int *count, const char *name, const char *what, const char *works, const char *todo)
+static void bad(int *count, const char *name, const char *what, const char *works,
+                const char *remedy)
 {
-    printf("missing  %-12s %s\n%-21s %s\n%-21s to get it: %s\n", name, what, "", works, "", todo);
+    printf("missing  %-12s %s\n%-21s %s\n%-21s to get it: %s\n", name, what, "", works, "", remedy);
     ++*count;
 }
 
@@ -138,18 +139,18 @@ static void check_calibration(findings *n, const char *file)
     char path[1024], text[1200];
     ty_machine m;
     const char *works = "the first command that needs it makes a quick one (10 s)",
-               *todo = "trainyard calibrate";
+               *remedy = "trainyard calibrate";
     ty_err e = file ? ty_ok() : ty_machine_cache_path(path, sizeof path);
     if (file)
         snprintf(path, sizeof path, "%s", file);
     if (e.code)
-        bad(&n->optional, "calibration", e.msg, "--machine FILE works", todo);
+        bad(&n->optional, "calibration", e.msg, "--machine FILE works", remedy);
     else if (access(path, F_OK))
-        bad(&n->optional, "calibration", "none of this machine yet", works, todo);
+        bad(&n->optional, "calibration", "none of this machine yet", works, remedy);
     else if (e = ty_machine_load(&m, path), e.code)
-        bad(&n->optional, "calibration", e.msg, works, todo);
+        bad(&n->optional, "calibration", e.msg, works, remedy);
     else if (!ty_machine_is_here(&m))
-        bad(&n->optional, "calibration", "it is of another machine", works, todo);
+        bad(&n->optional, "calibration", "it is of another machine", works, remedy);
     else {
         snprintf(text, sizeof text, "%s, of this machine, %s", m.date, path);
         good("calibration", text);

@@ -45,6 +45,7 @@ START_TEST(a_typing_mistake_finds_the_name)
     ck_assert_str_eq(near("halving"), "recursive_halving"); /* a part of a name */
     ck_assert_str_eq(near("parameter-server"), "parameter_server");
     ck_assert_str_eq(near("d"), "dp");
+    ck_assert_str_eq(near("parmeter"), "parameter_server"); /* a slip in how a name begins */
 }
 END_TEST
 
