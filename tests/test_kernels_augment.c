@@ -3,6 +3,7 @@
  * Image preprocessing: moves whose result is known exactly, and the naive reference for the others.
  */
 #include "kernels/kernels.h"
+#include "tests/kernel_suite.h"
 #include "tests/naive.h"
 
 #include <check.h>
@@ -184,12 +185,7 @@ END_TEST
 int main(int argc, char **argv)
 {
     (void)argc;
-    ty_kernel_spin_briefly(argv);
-    Suite *suite = suite_create("kernels/augment");
-    TCase *cases = tcase_create("augment");
-    SRunner *runner;
-
-    tcase_set_timeout(cases, 120);
+    TCase *cases = open_cases("augment", argv);
     tcase_add_test(cases, decoding_normalises_every_byte);
     tcase_add_test(cases, no_movement_is_bitwise_the_plain_decoding);
     tcase_add_test(cases, whole_pixels_move_exactly_and_leave_background);
@@ -199,11 +195,5 @@ int main(int argc, char **argv)
     tcase_add_test(cases, any_move_is_the_naive_one);
     tcase_add_test(cases, a_batch_is_its_images_for_any_number_of_threads);
     tcase_add_test(cases, no_images_are_no_work);
-    suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK); /* a team of threads does not survive a fork */
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_cases("kernels/augment", cases);
 }

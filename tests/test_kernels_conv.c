@@ -3,6 +3,7 @@
  * Convolution and pooling, against naive references and finite differences.
  */
 #include "kernels/kernels.h"
+#include "tests/kernel_suite.h"
 #include "tests/naive_conv.h"
 
 #include <check.h>
@@ -406,12 +407,7 @@ END_TEST
 int main(int argc, char **argv)
 {
     (void)argc;
-    ty_kernel_spin_briefly(argv);
-    Suite *suite = suite_create("kernels/conv");
-    TCase *cases = tcase_create("conv");
-    SRunner *runner;
-
-    tcase_set_timeout(cases, 300);
+    TCase *cases = open_cases("conv", argv);
     tcase_add_test(cases, convolution_and_its_gradients_are_the_naive_ones);
     tcase_add_test(cases, convolutions_of_the_known_networks_are_the_naive_ones);
     tcase_add_test(cases, nothing_happens_when_there_is_nothing);
@@ -426,11 +422,5 @@ int main(int argc, char **argv)
     tcase_add_test(cases, pooling_is_bitwise_the_same_for_any_number_of_threads);
     tcase_add_test(cases, work_of_a_convolution_is_what_the_naive_loops_count);
     tcase_add_test(cases, work_of_pooling_is_three_comparisons_a_square);
-    suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK); /* a team of threads does not survive a fork */
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_cases("kernels/conv", cases);
 }

@@ -3,6 +3,7 @@
  * Element-wise kernels, ReLU, softmax and optimizers against naive references.
  */
 #include "kernels/kernels.h"
+#include "tests/kernel_suite.h"
 #include "tests/naive.h"
 
 #include <check.h>
@@ -265,12 +266,7 @@ END_TEST
 int main(int argc, char **argv)
 {
     (void)argc;
-    ty_kernel_spin_briefly(argv);
-    Suite *suite = suite_create("kernels/elementwise");
-    TCase *cases = tcase_create("elementwise");
-    SRunner *runner;
-
-    tcase_set_timeout(cases, 120);
+    TCase *cases = open_cases("elementwise", argv);
     tcase_add_test(cases, add_scale_copy_and_fill_do_what_they_say);
     tcase_add_test(cases, relu_cuts_negatives_and_passes_their_gradient_nowhere);
     tcase_add_test(cases, relu_lets_no_gradient_through_at_zero_and_hides_no_nan);
@@ -284,11 +280,5 @@ int main(int argc, char **argv)
     tcase_add_test(cases, there_is_at_least_one_processor_and_one_thread);
     tcase_add_test(cases, peak_is_a_plausible_rate);
     tcase_add_test(cases, work_counts_every_operand_once);
-    suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK); /* a team of threads does not survive a fork */
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_cases("kernels/elementwise", cases);
 }

@@ -4,6 +4,7 @@
  * differences.
  */
 #include "kernels/kernels.h"
+#include "tests/kernel_suite.h"
 #include "tests/naive.h"
 
 #include <check.h>
@@ -359,12 +360,7 @@ END_TEST
 int main(int argc, char **argv)
 {
     (void)argc;
-    ty_kernel_spin_briefly(argv);
-    Suite *suite = suite_create("kernels/linear");
-    TCase *cases = tcase_create("linear");
-    SRunner *runner;
-
-    tcase_set_timeout(cases, 300);
+    TCase *cases = open_cases("linear", argv);
     tcase_add_test(cases, product_is_the_naive_one_for_every_small_shape);
     tcase_add_test(cases, product_is_the_naive_one_across_block_borders);
     tcase_add_test(cases, product_is_bitwise_the_same_for_any_number_of_threads);
@@ -377,11 +373,5 @@ int main(int argc, char **argv)
     tcase_add_test(cases, gradients_are_the_slopes_of_the_loss);
     tcase_add_test(cases, work_of_the_products_is_what_the_naive_loops_count);
     tcase_add_test(cases, classes_have_names);
-    suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK); /* a team of threads does not survive a fork */
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_cases("kernels/linear", cases);
 }

@@ -4,6 +4,7 @@
  */
 #include "kernels/kernels.h"
 #include "kernels/lstm.h"
+#include "tests/kernel_suite.h"
 #include "tests/naive.h"
 
 #include <check.h>
@@ -374,13 +375,7 @@ END_TEST
 int main(int argc, char **argv)
 {
     (void)argc;
-    ty_kernel_spin_briefly(argv);
-    Suite *suite = suite_create("kernels/lstm");
-    TCase *cases = tcase_create("lstm");
-    SRunner *runner;
-
-    ty_kernel_set_threads(1);
-    tcase_set_timeout(cases, 300);
+    TCase *cases = open_cases("lstm", argv);
     tcase_add_test(cases, layer_and_its_gradients_are_the_naive_ones);
     tcase_add_test(cases, layer_is_the_naive_one_across_block_borders);
     tcase_add_test(cases, gradients_are_the_slopes_of_the_loss);
@@ -388,11 +383,5 @@ int main(int argc, char **argv)
     tcase_add_test(cases, gradients_that_nobody_wants_change_no_other);
     tcase_add_test(cases, a_sequence_may_be_cut_in_time);
     tcase_add_test(cases, far_inputs_saturate_and_a_nan_stays_in_its_row);
-    suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK); /* a team of threads does not survive a fork */
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_cases("kernels/lstm", cases);
 }

@@ -4,6 +4,7 @@
  */
 #include "kernels/kernels.h"
 #include "kernels/transformer.h"
+#include "tests/kernel_suite.h"
 #include "tests/naive.h"
 
 #include <check.h>
@@ -579,13 +580,7 @@ END_TEST
 int main(int argc, char **argv)
 {
     (void)argc;
-    ty_kernel_spin_briefly(argv);
-    Suite *suite = suite_create("kernels/transformer");
-    TCase *cases = tcase_create("transformer");
-    SRunner *runner;
-
-    ty_kernel_set_threads(1);
-    tcase_set_timeout(cases, 300);
+    TCase *cases = open_cases("transformer", argv);
     tcase_add_test(cases, embedding_is_the_naive_one);
     tcase_add_test(cases, embedding_gradient_is_bitwise_the_same_for_any_number_of_threads);
     tcase_add_test(cases, a_token_outside_the_vocabulary_makes_its_row_nan_and_no_gradient);
@@ -599,11 +594,5 @@ int main(int argc, char **argv)
     tcase_add_test(cases, a_later_token_changes_nothing_before_it);
     tcase_add_test(cases, heads_and_rows_of_a_batch_do_not_depend_on_each_other);
     tcase_add_test(cases, classes_of_attention_are_those_that_a_machine_knows);
-    suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK); /* a team of threads does not survive a fork */
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_cases("kernels/transformer", cases);
 }
