@@ -3,14 +3,28 @@
 
 #include "base/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-const char *const ty_operation_name[TY_OPERATIONS] = {"allreduce", "reduce-scatter", "allgather",
-                                                      "broadcast", "gather",         "barrier"};
+const char *const ty_operation_name[TY_OPERATIONS] = {
+    "allreduce", "reduce-scatter", "allgather", "broadcast", "gather", "barrier", "alltoall"};
 
 const ty_collective *const ty_collectives[] = {
-    &ty_allreduce_ring, &ty_allreduce_recursive, &ty_allreduce_tree, &ty_reduce_scatter_ring,
-    &ty_allgather_ring, &ty_broadcast_binomial,  &ty_gather_linear,  &ty_barrier_dissemination,
+    &ty_allreduce_ring,
+    &ty_allreduce_recursive,
+    &ty_allreduce_rabenseifner,
+    &ty_allreduce_tree,
+    &ty_allreduce_star,
+    &ty_reduce_scatter_ring,
+    &ty_reduce_scatter_recursive,
+    &ty_allgather_ring,
+    &ty_allgather_recursive,
+    &ty_broadcast_binomial,
+    &ty_broadcast_scatter_allgather,
+    &ty_broadcast_chain,
+    &ty_gather_linear,
+    &ty_alltoall_pairwise,
+    &ty_barrier_dissemination,
 };
 enum { COLLECTIVES = sizeof ty_collectives / sizeof *ty_collectives };
 const size_t ty_collectives_n = COLLECTIVES;
@@ -24,6 +38,41 @@ double ty_costing_work(const ty_costing *c, ty_work w)
 {
     double s = c->machine ? ty_machine_seconds(c->machine, w, c->threads, c->busy) : 0;
     return c->share > 1 ? s * c->share : s;
+}
+
+ty_chunk_run ty_chunks(ty_tensor x, int P, int first, int count)
+{
+    const int wraps = first + count > P, upper = wraps ? P - first : count;
+    const size_t at = ty_chunk_first(x.n, P, first);
+    const size_t end = first + upper == P ? x.n : ty_chunk_first(x.n, P, first + upper);
+    const size_t low = wraps ? ty_chunk_first(x.n, P, first + count) : 0;
+    return (ty_chunk_run){.pieces = 1 + wraps,
+                          .piece = {ty_slice(x, at, end - at), ty_slice(x, 0, low)},
+                          .n = end - at + low};
+}
+
+void ty_exchange_chunks(const ty_team *t, int to, ty_chunk_run out, int from, ty_chunk_run in)
+{
+    ty_req *coming[2], *going[2];
+    for (int i = 0; i < in.pieces; i++)
+        coming[i] = ty_team_irecv(t, from, in.piece[i]);
+    for (int i = 0; i < out.pieces; i++)
+        going[i] = ty_team_isend(t, to, out.piece[i]);
+    for (int i = 0; i < out.pieces; i++)
+        ty_team_wait(t, going[i]);
+    for (int i = 0; i < in.pieces; i++)
+        ty_team_wait(t, coming[i]);
+}
+
+void ty_team_send_all(const ty_team *t, ty_tensor x)
+{
+    ty_req **going = ty_alloc((size_t)t->n * sizeof(ty_req *));
+    for (int i = 0; i < t->n; i++)
+        going[i] = i == t->me ? NULL : ty_team_isend(t, i, x);
+    for (int i = 0; i < t->n; i++)
+        if (going[i])
+            ty_team_wait(t, going[i]);
+    free(going);
 }
 
 int ty_power_below(int p, int *log2)
@@ -103,7 +152,7 @@ ty_err ty_collective_find(ty_operation op, const char *name, const ty_costing *c
         names[known++] = a->name;
         if (!strcmp(name, a->name))
             *found = a;
-        if (!strcmp(name, "auto")) {
+        if (!strcmp(name, "auto") && !a->by_name) {
             double s = slowest(a, c, P, n);
             if (!*found || s < best) {
                 *found = a;

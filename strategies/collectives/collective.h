@@ -18,6 +18,7 @@ typedef enum ty_operation {
     TY_BROADCAST,      /* x of the root becomes everybody's                              */
     TY_GATHER,         /* chunk `me` of x is given; the root knows all chunks afterwards */
     TY_BARRIER,        /* nobody leaves before all have come; x is not used              */
+    TY_ALLTOALL,       /* block j of floor(n/P) goes to member j; block j becomes what j has for me */
     TY_OPERATIONS
 } ty_operation;
 extern const char *const ty_operation_name[TY_OPERATIONS];
@@ -47,13 +48,16 @@ double ty_costing_work(const ty_costing *c, ty_work w);   /* [s] */
 typedef struct ty_collective {
     ty_operation     op;
     const char      *name, *summary, *source;
+    int              by_name; /* auto never takes it: latency and bandwidth alone flatter it */
     ty_collective_fn run;
     /* Closed form for member me of P on x [n]. */
     ty_cost (*cost)(const ty_costing *c, int P, int me, size_t n);
 } ty_collective;
 
-extern const ty_collective ty_allreduce_ring, ty_allreduce_recursive, ty_allreduce_tree,
-    ty_reduce_scatter_ring, ty_allgather_ring, ty_broadcast_binomial, ty_gather_linear,
+extern const ty_collective ty_allreduce_ring, ty_allreduce_recursive, ty_allreduce_rabenseifner,
+    ty_allreduce_tree, ty_allreduce_star, ty_reduce_scatter_ring, ty_reduce_scatter_recursive,
+    ty_allgather_ring, ty_allgather_recursive, ty_broadcast_binomial,
+    ty_broadcast_scatter_allgather, ty_broadcast_chain, ty_gather_linear, ty_alltoall_pairwise,
     ty_barrier_dissemination;
 extern const ty_collective *const ty_collectives[];
 extern const size_t               ty_collectives_n;
@@ -62,6 +66,20 @@ extern const size_t               ty_collectives_n;
  * TY_EUSAGE with the names there are. */
 ty_err ty_collective_find(ty_operation op, const char *name, const ty_costing *c, int P, size_t n,
                           const ty_collective **found);
+
+/* Chunks first .. first + count - 1 of x in P chunks, modulo P: one piece, or two when they wrap around the end. */
+typedef struct ty_chunk_run {
+    int       pieces;
+    ty_tensor piece[2]; /* views of x */
+    size_t    n;        /* elements of both */
+} ty_chunk_run;
+ty_chunk_run ty_chunks(ty_tensor x, int P, int first, int count);
+
+/* Send `out` to member `to` while receiving `in` from member `from`; each piece is a message. */
+void ty_exchange_chunks(const ty_team *t, int to, ty_chunk_run out, int from, ty_chunk_run in);
+
+/* Send x to every other member at once. */
+void ty_team_send_all(const ty_team *t, ty_tensor x);
 
 /* The largest power of two that is <= p, and its exponent. */
 int ty_power_below(int p, int *log2);
