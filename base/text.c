@@ -211,3 +211,12 @@ char *ty_show(char *buf, size_t size, double value, const char *unit)
              pre, unit);
     return buf;
 }
+
+ty_err ty_check_bytes(const char *what, double bytes)
+{
+    const double most = 0x1p56; /* room for a factor of 128 that is not looked at */
+    if (bytes <= most)
+        return ty_ok();
+    return ty_error(TY_EUSAGE, "%s needs %.3g bytes, more than can be addressed; use less", what,
+                    bytes);
+}

@@ -24,6 +24,10 @@ ty_err ty_unknown(const char *what, const char *word, const char *const *names, 
  * (B/s, s, flop/s). Error: TY_EUSAGE, naming `what`, the text and an example that would do. */
 ty_err ty_parse_quantity(const char *what, const char *text, const char *unit, double *value);
 
+/* TY_EUSAGE when so many bytes are more than a program can count or address: sizes of shapes are computed in size_t, and
+ * checked in double first. `what` needs them ("--width: a layer"). */
+ty_err ty_check_bytes(const char *what, double bytes);
+
 /* Whole number in [lo, hi]; TY_EUSAGE otherwise. */
 ty_err ty_parse_count(const char *what, const char *text, long lo, long hi, long *value);
 

@@ -287,30 +287,28 @@ static sizes sizes_of(size_t B, size_t T, size_t C, size_t H)
     return (sizes){count * t * (t + 1) / 2, count * t, (double)B * t * (double)C, T, C / H};
 }
 
-/* One side is the pairs, the other two are [B,T,C]. */
-static ty_work product(ty_class cls, const sizes *s, size_t m, size_t n, size_t k)
+/* Shape: tokens, channels of a head, heads. */
+static ty_work work(const sizes *s, double flops, double floats)
 {
-    return (ty_work){cls, m, n, k, 2 * s->pairs * (double)s->D, 4 * (s->pairs + 2 * s->n)};
+    const size_t count = s->T ? (size_t)(s->rows / (double)s->T) : 0;
+    return (ty_work){TY_CLASS_ATTENTION, s->T, s->D, count, flops, 4 * floats};
 }
 
-/* A pair: scale, maximum, difference, exp, sum, factor; a row: 1/sum. */
+/* Two products; a pair: scale, maximum, difference, exp, sum, factor; a row: 1/sum. Reads queries,
+ * keys and values, writes p and out. */
 int ty_work_attention_fwd(size_t B, size_t T, size_t C, size_t H, ty_work *out)
 {
     const sizes s = sizes_of(B, T, C, H);
-    out[0] = product(TY_CLASS_GEMM_NT, &s, T, T, s.D);
-    out[1] = (ty_work){TY_CLASS_SOFTMAX, (size_t)s.pairs, 1, 1, 6 * s.pairs + s.rows, 8 * s.pairs};
-    out[2] = product(TY_CLASS_GEMM_NN, &s, T, s.D, T);
-    return 3;
+    out[0] =
+        work(&s, 4 * s.pairs * (double)s.D + 6 * s.pairs + s.rows, s.pairs + 4 * s.n);
+    return TY_ATTENTION_WORKS;
 }
 
-/* A pair: sum 2, difference, p, scale; the scores reach q and k, the probabilities v. */
+/* Four products; a pair: sum 2, difference, p, scale. Reads dout, p, queries, keys and values,
+ * writes the gradients of all but dout. */
 int ty_work_attention_bwd(size_t B, size_t T, size_t C, size_t H, ty_work *out)
 {
     const sizes s = sizes_of(B, T, C, H);
-    out[0] = product(TY_CLASS_GEMM_TN, &s, T, s.D, T);
-    out[1] = product(TY_CLASS_GEMM_NT, &s, T, T, s.D);
-    out[2] = (ty_work){TY_CLASS_STREAM, (size_t)s.pairs, 1, 1, 5 * s.pairs, 12 * s.pairs};
-    out[3] = product(TY_CLASS_GEMM_NN, &s, T, s.D, T);
-    out[4] = product(TY_CLASS_GEMM_TN, &s, T, s.D, T);
-    return 5;
+    out[0] = work(&s, 8 * s.pairs * (double)s.D + 5 * s.pairs, 2 * s.pairs + 7 * s.n);
+    return TY_ATTENTION_WORKS;
 }

@@ -140,7 +140,8 @@ void ty_kernel_augment(float *out, const uint8_t *const *image, const float (*mo
  * of 3. Reads a byte and writes a float. */
 ty_work ty_work_augment(size_t B, size_t h, size_t w, int moved)
 {
-    const size_t n = B * h * w; /* a plain decode streams */
-    return (ty_work){moved ? TY_CLASS_AUGMENT : TY_CLASS_STREAM, n, 1, 1, (moved ? 25 : 2) * (double)n,
-                     5 * (double)n};
+    const double n = (double)(B * h * w);
+    if (moved)
+        return (ty_work){TY_CLASS_AUGMENT, B * h, w, 1, 25 * n, 5 * n};
+    return (ty_work){TY_CLASS_STREAM, B * h * w, 1, 1, 2 * n, 5 * n}; /* a plain decode streams */
 }

@@ -120,11 +120,11 @@ static size_t min(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Part i of n of some floats that come next will be read or written soon. */
-TY_INLINE void fetch(const float *x, size_t floats, size_t i, size_t n, const int write)
+/* Part i of n of some floats that come next: a stretch for each of C planes of a tile. */
+static ty_conv_ahead ahead_of(const float *x, size_t floats, size_t i, size_t n, size_t C)
 {
-    for (size_t j = floats * i / n; j < floats * (i + 1) / n; j += 64 / sizeof *x)
-        __builtin_prefetch(x + j, write, 2);
+    const size_t first = floats * i / n, last = floats * (i + 1) / n;
+    return (ty_conv_ahead){x + first, C ? (last - first + C - 1) / C : 0};
 }
 
 /* Rows of the filters that meet the image itself from positions [p, end). */
@@ -159,8 +159,8 @@ static void strip(const pass *q, size_t b, size_t s, const float *frame, float *
         t.x = frame + p;
         t.y = wide + p;
         set_rows(q, &t, p, end);
-        fetch(dst, t.rows * size, i, tiles, 1);
-        fetch(ahead, image, s * tiles + i, q->strips * tiles, 0);
+        t.src = ahead_of(ahead, image, s * tiles + i, q->strips * tiles, q->in);
+        t.dst = ahead_of(dst, t.rows * size, i, tiles, q->in);
         ty_conv_tile_run(&t);
     }
     ty_copy_planes(dst, (ty_pitch){q->cols, size}, wide, (ty_pitch){q->wide, q->n}, t.rows, q->rows,
@@ -223,12 +223,12 @@ void ty_kernel_conv_bwd_x(float *dx, const float *dy, const float *w, const ty_c
 
 /* ---- work ------------------------------------------------------------------------------------ */
 
-/* A product, whose operands are read or written once, and the copy of n floats into frames. */
-static int work(ty_work *out, ty_class cls, size_t m, size_t n, size_t k, double floats,
-                size_t copied)
+/* The shape is what the tiles compute, the positions past each row and planes missing in a strip
+ * included; the flops are those that are asked for. Every operand is read or written once. */
+static int work(ty_work *out, ty_class cls, size_t m, size_t n, size_t k, double flops,
+                double floats)
 {
-    out[0] = (ty_work){cls, m, n, k, 2 * (double)m * (double)n * (double)k, 4 * floats};
-    out[1] = (ty_work){TY_CLASS_STREAM, copied, 1, 1, 0, 8 * (double)copied};
+    out[0] = (ty_work){cls, m, n, k, flops, 4 * floats};
     return TY_CONV_WORKS;
 }
 
@@ -238,27 +238,30 @@ static double floats_of(const ty_conv *s) /* x, w and y */
            (double)(s->B * s->F * ty_conv_rows(s) * ty_conv_cols(s));
 }
 
+static double flops_of(const ty_conv *s, size_t rows, size_t cols)
+{
+    return 2 * (double)(s->B * rows * cols) * (double)(s->F * s->C * s->K * s->K);
+}
+
 int ty_work_conv_fwd(const ty_conv *s, ty_work *out)
 {
-    const size_t m = s->B * ty_conv_rows(s) * ty_conv_cols(s), k = s->C * s->K * s->K;
-    const size_t copied = s->B * s->C * s->H * s->W + m * s->F;
-    return work(out, TY_CLASS_GEMM_NN, m, s->F, k, floats_of(s) + (double)s->F, copied);
+    const pass q = plan_fwd(s);
+    return work(out, TY_CLASS_CONV, s->B * q.n, q.strips * TY_CONV_STRIP, s->C * s->K * s->K,
+                flops_of(s, q.rows, q.cols), floats_of(s) + (double)s->F);
 }
 
 int ty_work_conv_bwd_x(const ty_conv *s, ty_work *out)
 {
-    const size_t m = s->B * s->H * s->W, k = s->F * s->K * s->K;
-    const size_t copied = s->B * s->F * ty_conv_rows(s) * ty_conv_cols(s) + m * s->C;
-    return work(out, TY_CLASS_GEMM_NT, m, s->C, k, floats_of(s), copied);
+    const pass q = plan_bwd(s);
+    return work(out, TY_CLASS_CONV, s->B * q.n, q.strips * TY_CONV_STRIP, s->F * s->K * s->K,
+                flops_of(s, s->H, s->W), floats_of(s));
 }
 
 int ty_work_conv_bwd_w(const ty_conv *s, ty_work *out)
 {
-    const size_t k = s->B * ty_conv_rows(s) * ty_conv_cols(s), m = s->C * s->K * s->K;
-    const size_t copied = s->B * s->C * s->H * s->W + k * s->F;
-    const double db = (double)k * (double)s->F;
-    const int n = work(out, TY_CLASS_GEMM_TN, m, s->F, k,
-                       floats_of(s) + (double)(m * s->F) + 2 * (double)s->F, copied);
-    out[1].flops = db; /* the sums of dy are made while it is copied */
-    return n;
+    const size_t rows = ty_conv_rows(s), cols = ty_conv_cols(s), taps = s->C * s->K * s->K;
+    const double db = (double)(s->B * s->F * rows * cols);
+    return work(out, TY_CLASS_CONV_W, taps, ty_up(s->F), s->B * rows * cols,
+                flops_of(s, rows, cols) + db,
+                floats_of(s) + (double)(s->F * taps) + 2 * (double)s->F);
 }

@@ -37,12 +37,13 @@ void ty_kernel_conv_bwd_x(float *dx, const float *dy, const float *w, const ty_c
 void ty_kernel_conv_bwd_w(float *dw, float *dbias, const float *x, const float *dy,
                           const ty_conv *s, float *workspace);
 
-/* The work of each, as matrix products and copies that a machine model knows already. Writes
- * TY_CONV_WORKS items and returns that number; products count the zeros around an image too. */
-enum { TY_CONV_WORKS = 2 };
-int ty_work_conv_fwd(const ty_conv *s, ty_work *out);   /* gemm_nn m=B*rows*cols n=F k=C*K*K */
-int ty_work_conv_bwd_x(const ty_conv *s, ty_work *out); /* gemm_nt m=B*H*W n=C k=F*K*K */
-int ty_work_conv_bwd_w(const ty_conv *s, ty_work *out); /* gemm_tn m=C*K*K n=F k=B*rows*cols */
+/* The work of each as one product, which counts the zeros around an image too. Its shape is what
+ * the tiles compute: some more positions, planes and elements of filters than there are. Writes
+ * TY_CONV_WORKS items and returns that number. */
+enum { TY_CONV_WORKS = 1 };
+int ty_work_conv_fwd(const ty_conv *s, ty_work *out);   /* TY_CLASS_CONV m=positions n=F k=C*K*K */
+int ty_work_conv_bwd_x(const ty_conv *s, ty_work *out); /* TY_CLASS_CONV m=positions n=C k=F*K*K */
+int ty_work_conv_bwd_w(const ty_conv *s, ty_work *out); /* TY_CLASS_CONV_W m=C*K*K n=F k=positions */
 
 /* ---- max pooling of n planes [H,W]: the largest of each 2 x 2 square ------------------------- */
 /* An odd last row or column belongs to no square. A NaN is larger than anything. */
@@ -51,7 +52,7 @@ void ty_kernel_pool_fwd(float *y, const float *x, size_t n, size_t H, size_t W);
 /* dx [n,H,W]: dy [n, H/2, W/2] where x was the largest of its square, the first of equals (rows
  * before columns); 0 elsewhere. x is the input of fwd: nothing else need be remembered. */
 void ty_kernel_pool_bwd(float *dx, const float *dy, const float *x, size_t n, size_t H, size_t W);
-ty_work ty_work_pool_fwd(size_t n, size_t H, size_t W); /* TY_CLASS_STREAM */
+ty_work ty_work_pool_fwd(size_t n, size_t H, size_t W); /* TY_CLASS_POOL */
 ty_work ty_work_pool_bwd(size_t n, size_t H, size_t W);
 
 #endif

@@ -7,6 +7,14 @@
 
 /* ---- tile of y ------------------------------------------------------------------------------- */
 
+/* A few lines with each plane: all at once they would fill the buffers of the cache and stop the loads. */
+TY_INLINE void fetch(const ty_conv_ahead *a, size_t c, const int write)
+{
+    const float *x = a->x + c * a->step;
+    for (const float *end = x + a->step; x < end; x += 64 / sizeof *x)
+        __builtin_prefetch(x, write, 2);
+}
+
 TY_INLINE void conv(const ty_conv_tile *t, const size_t rows, const size_t vecs)
 {
     ty_vec sum[TY_CONV_STRIP][TY_CONV_VECS];
@@ -16,7 +24,9 @@ TY_INLINE void conv(const ty_conv_tile *t, const size_t rows, const size_t vecs)
 #pragma GCC unroll 3
         for (size_t v = 0; v < vecs; v++)
             sum[i][v] = (ty_vec){0} + (t->bias ? t->bias[i] : 0);
-    for (size_t c = 0; c < t->C; c++)
+    for (size_t c = 0; c < t->C; c++) {
+        fetch(&t->src, c, 0);
+        fetch(&t->dst, c, 1);
         for (size_t m = t->first; m < t->last; m++) {
             const float *x = t->x + c * t->plane + m * t->wide;
             const float *w = t->w + (c * t->K + m) * t->K * TY_CONV_STRIP;
@@ -30,8 +40,12 @@ TY_INLINE void conv(const ty_conv_tile *t, const size_t rows, const size_t vecs)
 #pragma GCC unroll 3
                     for (size_t v = 0; v < vecs; v++)
                         sum[i][v] += w[i] * in[v];
+#pragma GCC unroll 3
+                for (size_t v = 0; v < vecs; v++)
+                    TY_KEEP(in[v]);
             }
         }
+    }
 #pragma GCC unroll 8
     for (size_t i = 0; i < rows; i++)
 #pragma GCC unroll 3
@@ -70,77 +84,62 @@ CONV(1) CONV(2) CONV(3) CONV(4) CONV(5) CONV(6) CONV(7) CONV(8)
 
 /* ---- tile of dw ------------------------------------------------------------------------------ */
 
-/* Lane i = sum of the lanes of r[i], as a tree. Each fold puts a lane of one vector beside the same
- * lane of another, so that after the last one all vectors have a lane each. */
-TY_INLINE ty_vec sums_of(ty_vec r[TY_LANES])
+/* sum += x at position q times dy there */
+TY_INLINE void slope_at(ty_vec sum[TY_DW_TAPS][TY_DW_VECS], const float *const *x, size_t q,
+                        const float *dy, const size_t taps, const size_t vecs)
 {
-    const ty_ivec low = (ty_lane() >> 1) + (ty_lane() & 1) * TY_LANES, high = low + TY_LANES / 2;
+    ty_vec g[TY_DW_VECS];
 #pragma GCC unroll 4
-    for (int half = TY_LANES / 2; half > 0; half /= 2)
+    for (size_t v = 0; v < vecs; v++)
+        g[v] = ty_vec_load(dy + v * TY_LANES);
 #pragma GCC unroll 8
-        for (int i = 0; i < half; i++)
-            r[i] = __builtin_shuffle(r[i], r[i + half], low) +
-                   __builtin_shuffle(r[i], r[i + half], high);
-    return r[0];
-}
-
-TY_INLINE void add_sums(const ty_dw_tile *t, ty_vec sum[TY_DW_PLANES][TY_DW_TAPS],
-                        const size_t planes, const size_t taps)
-{
-    const size_t n = planes * taps;
-    float one[TY_DW_PLANES * TY_DW_TAPS + TY_LANES];
-
-#pragma GCC unroll 6
-    for (size_t first = 0; first < n; first += TY_LANES) {
-        ty_vec some[TY_LANES];
-#pragma GCC unroll 16
-        for (size_t i = first; i < first + TY_LANES; i++)
-            some[i - first] = i < n ? sum[i / taps][i % taps] : (ty_vec){0};
-        ty_vec_store(one + first, sums_of(some));
-    }
-    for (size_t i = 0; i < planes; i++)
-        for (size_t j = 0; j < taps; j++)
-            t->dw[i * t->dw_step + j] += one[i * taps + j];
-}
-
-/* Each sum is a vector of sums over every LANES-th position until the end of the last image. */
-TY_INLINE void slope(const ty_dw_tile *t, const size_t planes, const size_t taps)
-{
-    ty_vec sum[TY_DW_PLANES][TY_DW_TAPS] = {0};
-
-    for (size_t n = 0; n < t->images; n++) {
-        const float *dy = t->dy + n * t->dy_image, *x[TY_DW_TAPS];
-#pragma GCC unroll 6
-        for (size_t j = 0; j < taps; j++)
-            x[j] = t->x + n * t->x_image + t->tap[j];
-        for (size_t p = 0; p < t->vecs * TY_LANES; p += TY_LANES) {
-            ty_vec g[TY_DW_PLANES];
+    for (size_t i = 0; i < taps; i++)
 #pragma GCC unroll 4
-            for (size_t i = 0; i < planes; i++)
-                g[i] = ty_vec_load(dy + i * t->dy_plane + p);
-#pragma GCC unroll 6
-            for (size_t j = 0; j < taps; j++) {
-                const ty_vec in = ty_vec_load(x[j] + p);
+        for (size_t v = 0; v < vecs; v++)
+            sum[i][v] += x[i][q] * g[v];
 #pragma GCC unroll 4
-                for (size_t i = 0; i < planes; i++)
-                    sum[i][j] += g[i] * in;
-            }
-        }
-    }
-    add_sums(t, sum, planes, taps);
+    for (size_t v = 0; v < vecs; v++)
+        TY_KEEP(g[v]);
 }
 
-#define PLANES(n) ((n) < TY_DW_PLANES ? (n) : TY_DW_PLANES)
-#define TAPS(n)   ((n) < TY_DW_TAPS ? (n) : TY_DW_TAPS)
-#define DW(n, m)                                                                                   \
-    static void dw_##n##_##m(const ty_dw_tile *t)                                                  \
-    {                                                                                              \
-        slope(t, PLANES(n), TAPS(m));                                                              \
+TY_INLINE void slope(const ty_dw_tile *t, const size_t taps, const size_t vecs)
+{
+    ty_vec sum[TY_DW_TAPS][TY_DW_VECS];
+    const float *x[TY_DW_TAPS], *dy = t->dy;
+    const size_t dy_step = t->dy_step;
+
+#pragma GCC unroll 8
+    for (size_t i = 0; i < taps; i++) {
+        x[i] = t->x[i];
+#pragma GCC unroll 4
+        for (size_t v = 0; v < vecs; v++)
+            sum[i][v] = ty_vec_load(t->dw + i * t->dw_step + v * TY_LANES);
     }
-#define DWS(n) DW(n, 1) DW(n, 2) DW(n, 3) DW(n, 4) DW(n, 5) DW(n, 6)
-#define ALL(n)                                                                                     \
+    for (size_t row = 0; row < t->rows; row++) {
+        size_t q = row * t->wide;
+        for (const size_t end = q + t->cols; q < end; q++, dy += dy_step)
+            slope_at(sum, x, q, dy, taps, vecs);
+    }
+#pragma GCC unroll 8
+    for (size_t i = 0; i < taps; i++)
+#pragma GCC unroll 4
+        for (size_t v = 0; v < vecs; v++)
+            ty_vec_store(t->dw + i * t->dw_step + v * TY_LANES, sum[i][v]);
+}
+
+/* A function for each size; sizes that no tile has are those of the largest. */
+#define MOST(v)   (TY_DW_SUMS / (v) < TY_DW_TAPS ? TY_DW_SUMS / (v) : TY_DW_TAPS)
+#define FIT(v, n) ((n) < MOST(v) ? (n) : MOST(v))
+#define DW(v, n)                                                                                   \
+    static void dw_##v##_##n(const ty_dw_tile *t)                                                  \
     {                                                                                              \
-        dw_##n##_1, dw_##n##_2, dw_##n##_3, dw_##n##_4, dw_##n##_5, dw_##n##_6                     \
+        slope(t, FIT(v, n), (v) < TY_DW_VECS ? (v) : TY_DW_VECS);                                  \
+    }
+#define DWS(v) DW(v, 1) DW(v, 2) DW(v, 3) DW(v, 4) DW(v, 5) DW(v, 6) DW(v, 7) DW(v, 8)
+#define ALL(v)                                                                                     \
+    {                                                                                              \
+        dw_##v##_1, dw_##v##_2, dw_##v##_3, dw_##v##_4, dw_##v##_5, dw_##v##_6, dw_##v##_7,        \
+            dw_##v##_8                                                                             \
     }
 /* clang-format off */
 DWS(1) DWS(2) DWS(3) DWS(4)
@@ -148,6 +147,6 @@ DWS(1) DWS(2) DWS(3) DWS(4)
 
     void ty_dw_tile_run(const ty_dw_tile *t)
 {
-    static void (*const run[4][6])(const ty_dw_tile *) = {ALL(1), ALL(2), ALL(3), ALL(4)};
-    run[t->planes - 1][t->taps - 1](t);
+    static void (*const run[4][8])(const ty_dw_tile *) = {ALL(1), ALL(2), ALL(3), ALL(4)};
+    run[t->vecs - 1][t->taps - 1](t);
 }

@@ -78,11 +78,11 @@ void ty_kernel_gelu_bwd(float *dy, const float *x, size_t n)
 /* Square, times, plus, times; exp, plus, quotient. */
 ty_work ty_work_gelu_fwd(size_t n)
 {
-    return (ty_work){TY_CLASS_SOFTMAX, n, 1, 1, 7 * (double)n, 8 * (double)n};
+    return (ty_work){TY_CLASS_GELU, n, 1, 1, 7 * (double)n, 8 * (double)n};
 }
 
 /* Sigmoid 7, z' 2, slope 5, times dy; reads x, dy, writes dy. */
 ty_work ty_work_gelu_bwd(size_t n)
 {
-    return (ty_work){TY_CLASS_SOFTMAX, n, 1, 1, 15 * (double)n, 12 * (double)n};
+    return (ty_work){TY_CLASS_GELU, n, 1, 1, 15 * (double)n, 12 * (double)n};
 }

@@ -12,16 +12,16 @@
 #include "kernels/threads.h"
 
 enum {
-    DEPTH = 400,       /* k of a block: a panel of b is 50 kB */
-    BLOCK_STRIPS = 14, /* strips of a in a block: 350 kB */
+    DEPTH = 512,       /* k of a block: a panel of b is 64 kB */
+    BLOCK_STRIPS = 14, /* strips of a in a block: 400 kB */
     BLOCK_ROWS = BLOCK_STRIPS * TY_TILE_ROWS,
-    BLOCK_PANELS = 512 / TY_PANEL, /* panels of b kept packed for the next block of rows: 800 kB */
+    BLOCK_PANELS = 512 / TY_PANEL, /* panels of b kept packed for the next block of rows: 1 MB */
 
-    PACK_A_COLS = 64,      /* below so many columns a strip is used too seldom to be packed */
-    THREAD_FLOPS = 1000000 /* 6 us: waking a thread for less may cost more than it brings */
+    PACK_A_COLS = 192,    /* below so many columns a strip is used too seldom to be packed */
+    THREAD_FLOPS = 300000 /* 2 us: waking a thread for less may cost more than it brings */
 };
 
-/* Packing space of each thread: 1.2 MB that are touched only by threads that multiply. */
+/* Packing space of each thread: 1.5 MB that are touched only by threads that multiply. */
 static _Thread_local _Alignas(64) float packed_a[BLOCK_STRIPS * TY_STRIP * DEPTH];
 static _Thread_local _Alignas(64) float packed_b[BLOCK_PANELS * TY_PANEL * DEPTH];
 
@@ -70,12 +70,6 @@ static ty_product part(const ty_product *p, size_t i, size_t m, size_t j, size_t
     return q;
 }
 
-/* Strip s of `strips` nearly equal ones: its first row. */
-static size_t strip_row(const ty_product *p, size_t strips, size_t s)
-{
-    return p->M * s / strips;
-}
-
 /* Make b of tile t ready: packed already, packed now, or copied by the first of several tiles. */
 static void take_panel(const ty_product *p, size_t j, int have_b, size_t uses, float *panel,
                        ty_tile *t)
@@ -109,17 +103,18 @@ static void fetch_ahead(const ty_product *p, size_t j, size_t s, int have_b, ty_
 /* One panel of b meets every strip of a. */
 static void panel_times_strips(const ty_product *p, size_t j, int have_b, int keep_b, int packed)
 {
-    const size_t strips = pieces(p->M, TY_TILE_ROWS), uses = keep_b ? 2 : strips;
+    const size_t strips = ty_gemm_strips(p->M), uses = keep_b ? 2 : strips;
     float *panel = packed_b + (keep_b ? j / TY_PANEL * TY_PANEL * p->K : 0);
     ty_tile t = {
         .K = p->K, .cols = min(TY_PANEL, p->N - j), .c_step = p->c_step, .turned = p->turned};
 
     take_panel(p, j, have_b, uses, panel, &t);
     for (size_t s = 0; s < strips; s++) {
-        const size_t i = strip_row(p, strips, s), next = strip_row(p, strips, s + 1);
+        const size_t i = ty_gemm_strip_row(p->M, s), next = ty_gemm_strip_row(p->M, s + 1);
         t.rows = next - i;
         t.a = packed ? packed_a + s * TY_STRIP * p->K : at_a(p, i, 0);
         t.a_step = packed ? TY_STRIP : p->a_step;
+        t.a_by_rows = !packed && !p->trans_a;
         t.start = p->start ? p->start + at_c(p, p->start_step, i, j) : NULL;
         t.start_step = p->start_step;
         t.c = p->c + at_c(p, p->c_step, i, j);
@@ -137,14 +132,10 @@ static void panel_times_strips(const ty_product *p, size_t j, int have_b, int ke
 /* A product that fits the packing space. have_b: an earlier block of rows left b packed. */
 static void block(const ty_product *p, int have_b, int keep_b)
 {
-    const size_t strips = pieces(p->M, TY_TILE_ROWS);
-    const int pack = !p->trans_a || p->N >= PACK_A_COLS;
+    const int pack = p->trans_a && p->N >= PACK_A_COLS;
 
-    for (size_t s = 0; pack && s < strips; s++) {
-        const size_t i = strip_row(p, strips, s), rows = strip_row(p, strips, s + 1) - i;
-        ty_gemm_pack(packed_a + s * TY_STRIP * p->K, TY_STRIP, at_a(p, i, 0), p->a_step,
-                     !p->trans_a, rows, p->K);
-    }
+    if (pack)
+        ty_gemm_pack_strips(packed_a, p->a, p->a_step, p->M, p->K);
     for (size_t j = 0; j < p->N; j += TY_PANEL)
         panel_times_strips(p, j, have_b, keep_b, pack);
 }
@@ -155,6 +146,8 @@ static void slab(const ty_product *p)
     const size_t wide = BLOCK_PANELS * TY_PANEL, deep = p->K ? pieces(p->K, DEPTH) : 1;
     const size_t high = pieces(p->M, BLOCK_ROWS);
 
+    if (ty_gemm_by_blas(p))
+        return;
     for (size_t j = 0; j < p->N; j += wide)
         for (size_t d = 0; d < deep; d++)
             for (size_t h = 0; h < high; h++) {
@@ -188,8 +181,8 @@ static void slabs(void *arg, size_t lo, size_t hi)
     }
 }
 
-/* Time of the largest slab in units of one tile's k step; packing an element costs about 1/4 cycle.
- */
+/* Time of the largest slab in units of one tile's k step; packing an element costs about 1/4
+ * cycle. */
 static double grid_cost(const ty_product *p, size_t high, size_t wide)
 {
     const size_t rows = pieces(p->M, high), panels = pieces(pieces(p->N, TY_PANEL), wide);
@@ -203,9 +196,9 @@ static grid best_grid(const ty_product *p, size_t threads)
     grid best = {p, 1, threads};
     double cost = grid_cost(p, 1, threads);
 
-    /* Each thread its own columns where they suffice: no two caches then hold the same weights, which the optimizer
-     * writes next. */
-    if (pieces(p->N, TY_PANEL) >= 2 * threads)
+    /* Each thread its own columns where they suffice, also to pack a for them: no two caches then
+     * hold the same weights, which the optimizer writes next. */
+    if (pieces(p->N, TY_PANEL) >= 2 * threads && (!p->trans_a || p->N / threads >= PACK_A_COLS))
         return best;
     for (size_t high = 2; high <= threads; high++)
         if (threads % high == 0 && grid_cost(p, high, threads / high) < cost) {
@@ -230,8 +223,10 @@ static ty_product exchanged(const ty_product *p)
 
 void ty_gemm(const ty_product *asked)
 {
-    /* A narrow c would leave lanes empty: let its columns be the rows of tiles. */
-    const int narrow = asked->N <= TY_TILE_ROWS && asked->M > asked->N;
+    /* A narrow c would leave lanes empty: let its columns be the rows of tiles. Where a is stored
+     * by rows that means transposing all of it: only when most lanes would be empty. */
+    const size_t few = asked->trans_a ? TY_TILE_ROWS : TY_LANES / 2 - 1;
+    const int narrow = asked->N <= few && asked->M > asked->N && !ty_gemm_is_blas();
     const ty_product q = exchanged(asked), *p = narrow ? &q : asked;
 
     const double flops = 2.0 * (double)p->M * (double)p->N * (double)p->K;

@@ -6,42 +6,102 @@
  */
 #include "kernels/gemm.h"
 
-/* Everything of a tile that the loop changes; rows and vecs are constants at every call, so that
- * all of it lives in registers. */
+/* Rows of a that stand apart are addressed from the first of five: 1, 2, 3 and 4 steps further need
+ * two registers beside the base, one with a step and one with three. */
+enum { GROUP = 5, GROUPS = (TY_TILE_ROWS + GROUP - 1) / GROUP };
+
+/* How a and b of a tile lie: a constant at every call, like the number of rows and vectors. The
+ * steps of packed operands are then constants too, and nothing but loads and multiply-adds is left;
+ * integer operations share their ports and would take up to 7 % of the time. */
+typedef enum kind {
+    PACKED, /* a and b packed */
+    MIXED,  /* a and b with any steps; b may be copied meanwhile */
+    ROWS,   /* a by rows, b packed */
+    ROWS_MIXED,
+    KINDS
+} kind;
+
+/* Everything of a tile that the loop changes: lives in registers. */
 typedef struct inner {
     ty_vec sum[TY_TILE_ROWS][2];
-    const float *a, *b;
+    const float *a[GROUPS], *b; /* a: the first row of each group, or a[0] alone */
+    size_t apart, apart3;       /* [B] one and three rows of a */
     float *copy;
 } inner;
 
-/* sum += column of a times row of b */
-TY_INLINE void step(inner *in, const ty_tile *t, const size_t rows, const size_t vecs)
+/* Element (i,k) of a by rows. */
+TY_INLINE const float *of_row(const inner *in, const size_t i, const size_t k)
 {
+    const size_t n = i % GROUP;
+    const char *row = (const char *)in->a[i / GROUP] + (n == 3 ? in->apart3 : n * in->apart);
+    return (const float *)(const void *)(row + k * sizeof(float));
+}
+
+/* sum += column of a times row of b, k steps further than in->a and in->b unless these
+ * move along */
+TY_INLINE void step(inner *in, const ty_tile *t, const size_t rows, const size_t vecs,
+                    const kind how, const size_t k)
+{
+    const float *b = how == PACKED || how == ROWS ? in->b + k * TY_PANEL : in->b;
     ty_vec row[2];
+
+    /* Opaque again in each step: each address is then part of its load, not computed for
+     * several. */
+    if (how == ROWS || how == ROWS_MIXED)
+#pragma GCC unroll 3
+        for (size_t g = 0; g < GROUPS; g++)
+            if (g * GROUP < rows)
+                __asm__("" : "+r"(in->a[g]), "+r"(in->apart), "+r"(in->apart3));
 #pragma GCC unroll 2
     for (size_t v = 0; v < vecs; v++)
-        row[v] = ty_vec_load(in->b + v * TY_LANES);
-    if (in->copy) {
+        row[v] = ty_vec_load(b + v * TY_LANES);
+    if ((how == MIXED || how == ROWS_MIXED) && in->copy) {
 #pragma GCC unroll 2
         for (size_t v = 0; v < vecs; v++)
             ty_vec_store(in->copy + v * TY_LANES, row[v]);
         in->copy += TY_PANEL;
     }
 #pragma GCC unroll 14
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = 0; i < rows; i++) {
+        const float x = how == PACKED  ? in->a[0][k * TY_STRIP + i]
+                        : how == MIXED ? in->a[0][i]
+                                       : *of_row(in, i, k);
 #pragma GCC unroll 2
         for (size_t v = 0; v < vecs; v++)
-            in->sum[i][v] += in->a[i] * row[v];
-    in->a += t->a_step;
-    in->b += t->b_step;
+            in->sum[i][v] += x * row[v];
+    }
+    if (how == MIXED)
+        in->a[0] += t->a_step;
+    if (how == MIXED || how == ROWS_MIXED)
+        in->b += t->b_step;
 }
 
-TY_INLINE void tile(const ty_tile *t, const size_t rows, const size_t vecs)
+/* in->a and in->b after that many steps, where they did not move along */
+TY_INLINE void move(inner *in, const size_t rows, const kind how, const size_t steps)
+{
+    if (how == PACKED)
+        in->a[0] += steps * TY_STRIP;
+    if (how == PACKED || how == ROWS)
+        in->b += steps * TY_PANEL;
+    if (how == ROWS || how == ROWS_MIXED)
+#pragma GCC unroll 3
+        for (size_t g = 0; g < GROUPS; g++)
+            if (g * GROUP < rows)
+                in->a[g] += steps;
+}
+
+TY_INLINE void tile(const ty_tile *t, const size_t rows, const size_t vecs, const kind how)
 {
     const float *ahead = t->ahead, *next = t->next;
-    inner in = {.a = t->a, .b = t->b, .copy = t->b_copy};
+    const size_t apart = t->a_step * sizeof(float);
+    inner in = {.a = {t->a}, .b = t->b, .apart = apart, .apart3 = 3 * apart, .copy = t->b_copy};
     size_t k = t->K;
 
+    if (how == ROWS || how == ROWS_MIXED)
+#pragma GCC unroll 3
+        for (size_t g = 1; g < GROUPS; g++)
+            if (g * GROUP < rows)
+                in.a[g] = t->a + g * GROUP * t->a_step;
 #pragma GCC unroll 14
     for (size_t i = 0; i < rows; i++)
 #pragma GCC unroll 2
@@ -59,11 +119,14 @@ TY_INLINE void tile(const ty_tile *t, const size_t rows, const size_t vecs)
             next += t->c_step;
         }
 #pragma GCC unroll 4
-        for (int n = 0; n < TY_AHEAD; n++)
-            step(&in, t, rows, vecs);
+        for (size_t n = 0; n < TY_AHEAD; n++)
+            step(&in, t, rows, vecs, how, n);
+        move(&in, rows, how, TY_AHEAD);
     }
-    for (; k > 0; k--)
-        step(&in, t, rows, vecs);
+    for (; k > 0; k--) {
+        step(&in, t, rows, vecs, how, 0);
+        move(&in, rows, how, 1);
+    }
 
 #pragma GCC unroll 14
     for (size_t i = 0; i < rows; i++)
@@ -72,29 +135,37 @@ TY_INLINE void tile(const ty_tile *t, const size_t rows, const size_t vecs)
             ty_vec_store(t->c + i * t->c_step + v * TY_LANES, in.sum[i][v]);
 }
 
-/* One function for each number of rows, 1 or 2 vectors wide. */
-#define ROWS(r) ((r) < TY_TILE_ROWS ? (r) : TY_TILE_ROWS)
-#define TILE(r)                                                                                    \
-    static void narrow_##r(const ty_tile *t)                                                       \
-    {                                                                                              \
-        tile(t, ROWS(r), 1);                                                                       \
-    }                                                                                              \
-    static void wide_##r(const ty_tile *t)                                                         \
-    {                                                                                              \
-        tile(t, ROWS(r), 2);                                                                       \
-    }
+/* One function for each kind, 1 or 2 vectors and number of rows. */
+#define MOST(r) ((r) < TY_TILE_ROWS ? (r) : TY_TILE_ROWS)
 /* clang-format off */
-TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7)
-TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13) TILE(14)
+#define TILE(how, vecs, r)                                                                         \
+    static void how##_##vecs##_##r(const ty_tile *t) { tile(t, MOST(r), vecs, how); }
+#define TILES(how, vecs)                                                                           \
+    TILE(how, vecs, 1) TILE(how, vecs, 2) TILE(how, vecs, 3) TILE(how, vecs, 4)                    \
+    TILE(how, vecs, 5) TILE(how, vecs, 6) TILE(how, vecs, 7) TILE(how, vecs, 8)                    \
+    TILE(how, vecs, 9) TILE(how, vecs, 10) TILE(how, vecs, 11) TILE(how, vecs, 12)                 \
+    TILE(how, vecs, 13) TILE(how, vecs, 14)
+TILES(PACKED, 1) TILES(MIXED, 1) TILES(ROWS, 1) TILES(ROWS_MIXED, 1)
+TILES(PACKED, 2) TILES(MIXED, 2) TILES(ROWS, 2) TILES(ROWS_MIXED, 2)
 
 typedef void tile_fn(const ty_tile *);
-static tile_fn *const tiles[2][14] = {
-    { narrow_1, narrow_2, narrow_3, narrow_4, narrow_5, narrow_6, narrow_7,
-      narrow_8, narrow_9, narrow_10, narrow_11, narrow_12, narrow_13, narrow_14 },
-    { wide_1, wide_2, wide_3, wide_4, wide_5, wide_6, wide_7,
-      wide_8, wide_9, wide_10, wide_11, wide_12, wide_13, wide_14 },
+#define LIST(how, vecs)                                                                            \
+    { how##_##vecs##_1, how##_##vecs##_2, how##_##vecs##_3, how##_##vecs##_4, how##_##vecs##_5,    \
+      how##_##vecs##_6, how##_##vecs##_7, how##_##vecs##_8, how##_##vecs##_9, how##_##vecs##_10,   \
+      how##_##vecs##_11, how##_##vecs##_12, how##_##vecs##_13, how##_##vecs##_14 }
+static tile_fn *const tiles[KINDS][2][14] = {
+    { LIST(PACKED, 1), LIST(PACKED, 2) }, { LIST(MIXED, 1), LIST(MIXED, 2) },
+    { LIST(ROWS, 1), LIST(ROWS, 2) }, { LIST(ROWS_MIXED, 1), LIST(ROWS_MIXED, 2) },
 };
 /* clang-format on */
+
+static kind kind_of(const ty_tile *t)
+{
+    const int b_packed = t->b_step == TY_PANEL && !t->b_copy;
+    if (t->a_by_rows)
+        return b_packed ? ROWS : ROWS_MIXED;
+    return b_packed && t->a_step == TY_STRIP ? PACKED : MIXED;
+}
 
 /* dst = src, n <= TY_PANEL floats, in powers of two: a call of memcpy would cost more than the
  * copy. */
@@ -157,7 +228,7 @@ static void beside(const ty_tile *t, tile_fn *run)
 
 void ty_gemm_tile(const ty_tile *t)
 {
-    tile_fn *run = tiles[t->cols > TY_LANES][t->rows - 1];
+    tile_fn *run = tiles[kind_of(t)][t->cols > TY_LANES][t->rows - 1];
     if (t->cols % TY_LANES == 0 && !t->turned)
         run(t);
     else

@@ -9,6 +9,7 @@
 #ifndef TY_KERNELS_KERNELS_H
 #define TY_KERNELS_KERNELS_H
 
+#include "base/err.h"
 #include "kernels/work.h"
 
 #include <stdint.h>
@@ -86,18 +87,27 @@ ty_work ty_work_fill(size_t n);
  *   move   [B][3] angle [rad], dx, dy [pixels]; NULL: no movement (plain decode) */
 void ty_kernel_augment(float *out, const uint8_t *const *image, const float (*move)[3], size_t B,
                        size_t h, size_t w, float mean, float std);
-ty_work ty_work_augment(size_t B, size_t h, size_t w, int moved); /* m = pixels; TY_CLASS_STREAM unless moved */
+ty_work ty_work_augment(size_t B, size_t h, size_t w, int moved); /* TY_CLASS_AUGMENT; TY_CLASS_STREAM unless moved */
 
-/* ---- the ruler -------------------------------------------------------------------------------------------- */
+/* ---- the rulers ------------------------------------------------------------------------------------------- */
 /* Peak rate of fused multiply-add on registers, all threads of the team: runs for about `seconds`,
  * returns [flop/s]. */
 double ty_kernel_fma_peak(double seconds);
+/* a = b + s c, n elements: the triad of STREAM (McCalpin, 1995). It moves 12 B and does 2 flop an element; what a
+ * cache fetches before it is written to (4 B an element more) is by convention not counted. */
+void ty_kernel_triad(float *a, const float *b, const float *c, float s, size_t n);
 
 /* c [M,N] = a [M,K] b [K,N] + (accumulate ? c : 0), with either operand stored transposed (a as [K,M], b as [N,K]).
  * The product under all linear kernels. Each element is one chain of multiply-adds over k in rising order that begins
  * with c (or the bias, or 0), whatever M, N and the threads are: rows and columns may be sharded at will. Fastest when
- * arrays begin at multiples of 64 bytes. Keeps 1.2 MB a thread in thread-local storage: give threads default stacks. */
+ * arrays begin at multiples of 64 bytes. Keeps 1.5 MB a thread in thread-local storage: give threads default stacks. */
 void ty_kernel_gemm(int trans_a, int trans_b, size_t M, size_t N, size_t K, const float *a,
                     const float *b, int accumulate, float *c);
+/* From now on multiply by a CBLAS of this machine instead (--gemm blas), on this process's own threads: for comparison.
+ * The order of additions is then the library's, and may differ with the number of threads. Before any rank starts.
+ *   library   gets the name of what was loaded; may be NULL
+ * TY_EMISSING, and nothing changes, when there is none. */
+ty_err ty_kernel_use_blas(const char **library);
+void ty_kernel_use_own_gemm(void); /* back again */
 
 #endif

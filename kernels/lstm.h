@@ -20,6 +20,7 @@ typedef struct ty_lstm {
     const float *b;  /* [4H] */
     const float *h0; /* [B,H], or NULL: zero */
     const float *c0; /* [B,H], or NULL: zero */
+    int last;        /* the loss sees the last h alone: dy is [B,H] */
 } ty_lstm;
 
 /* Gradients; each is += but dh0 and dc0, which are written and may be NULL. */
@@ -33,19 +34,23 @@ typedef struct ty_lstm_grad {
  *   space   [ty_lstm_space()] workspace, free between calls */
 void ty_kernel_lstm_fwd(const ty_lstm *l, float *y, float *saved, float *space, const float *x);
 
-/* dx [T,B,E] (NULL: not wanted) and d from dy [T,B,H]; a loss of the last h alone gives zeros before it.
+/* dx [T,B,E] (NULL: not wanted) and d from dy [T,B,H], or [B,H] when l->last.
  *   saved   as forward left it, and used up: the gates become their gradients
  *   y, x    as in forward */
 void ty_kernel_lstm_bwd(const ty_lstm *l, const ty_lstm_grad *d, float *dx, float *saved,
                         float *space, const float *dy, const float *y, const float *x);
 
+/* y [n,m,E] = x [m,n,E]: from batch outermost to time outermost, or back. */
+void ty_kernel_lstm_turn(float *y, const float *x, size_t m, size_t n, size_t E);
+ty_work ty_work_lstm_turn(size_t m, size_t n, size_t E); /* TY_CLASS_STREAM */
+
 size_t ty_lstm_saved(size_t T, size_t B, size_t H); /* [floats] */
 size_t ty_lstm_space(size_t B, size_t H);           /* [floats] */
 
-/* Both fill in out and return the number of items. The T products of a recurrence count as one of T B rows: between
- * steps its weights stay in cache. */
-enum { TY_LSTM_WORKS = 6 };
-int ty_work_lstm_fwd(size_t T, size_t B, size_t E, size_t H, ty_work *out); /* 3 */
-int ty_work_lstm_bwd(size_t T, size_t B, size_t E, size_t H, ty_work *out); /* 6, dx included */
+/* Both fill in out and return the number of items: the products with all of x, and TY_CLASS_LSTM m=B n=H k=T for the
+ * recurrence. */
+enum { TY_LSTM_WORKS = 5 };
+int ty_work_lstm_fwd(size_t T, size_t B, size_t E, size_t H, ty_work *out); /* 2 */
+int ty_work_lstm_bwd(size_t T, size_t B, size_t E, size_t H, ty_work *out); /* 5, the last is dx */
 
 #endif

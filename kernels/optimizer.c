@@ -4,42 +4,87 @@
  */
 #include "kernels/kernels.h"
 #include "kernels/threads.h"
+#include "kernels/vecmath.h"
 
 #include <math.h>
 
-enum { GRAIN = 32768 };
+enum {
+    GRAIN = 32768, /* elements worth a thread */
+    AHEAD = 512    /* floats fetched ahead: four streams are more than the processor follows */
+};
 
 typedef struct state {
     float *p, *m, *v;
     const float *g;
-    float lr, momentum;                                 /* sgd   */
-    float beta1, beta2, eps, decay, correct1, correct2; /* adamw */
+    float lr, momentum;      /* sgd   */
+    float beta1, beta2, eps; /* adamw: p = keep p - rate m / (root sqrt(v) + eps) */
+    float keep, rate, root;
 } state;
+
+/* Up to a vector of elements from i on; `some` is how many are left. */
+TY_INLINE void sgd_vector(const state *s, size_t i, size_t some)
+{
+    const ty_vec v =
+        s->momentum * ty_vec_load_some(s->v + i, some) + ty_vec_load_some(s->g + i, some);
+    ty_vec_store_some(s->v + i, v, some);
+    ty_vec_store_some(s->p + i, ty_vec_load_some(s->p + i, some) - s->lr * v, some);
+}
 
 static void sgd(void *arg, size_t lo, size_t hi)
 {
-    const state *s = arg;
-    const float lr = s->lr, momentum = s->momentum;
-    float *restrict p = s->p, *restrict v = s->v;
-    const float *restrict g = s->g;
+    const state s = *(const state *)arg;
+    size_t i = lo;
 
-    for (size_t i = lo; i < hi; i++) {
-        v[i] = momentum * v[i] + g[i];
-        p[i] -= lr * v[i];
-    }
+    for (; i + TY_LANES <= hi; i += TY_LANES)
+        sgd_vector(&s, i, TY_LANES);
+    if (i < hi)
+        sgd_vector(&s, i, hi - i);
+}
+
+#if defined(__AVX512F__)
+/* 1 / (scale sqrt(x) + eps), x >= 0, within 3 ulp: estimates of 14 bits, refined by Newton's method. The exact operations
+ * take three times as long as fetching what they work on from the second cache. */
+TY_INLINE ty_vec one_over(ty_vec x, float scale, float eps)
+{
+    const ty_vec y = x + 1e-36f; /* its root is far below any eps, and not 0 */
+    const ty_vec r = __builtin_ia32_rsqrt14ps512_mask(y, y, 0xffff), root = y * r;
+    const ty_vec d = scale * (root + 0.5f * r * (y - root * root)) + eps;
+    const ty_vec q = __builtin_ia32_rcp14ps512_mask(d, d, 0xffff);
+    return q + q * (1 - d * q);
+}
+#else
+TY_INLINE ty_vec one_over(ty_vec x, float scale, float eps)
+{
+    for (int i = 0; i < TY_LANES; i++)
+        x[i] = sqrtf(x[i]);
+    return 1 / (scale * x + eps);
+}
+#endif
+
+TY_INLINE void adamw_vector(const state *s, size_t i, size_t some)
+{
+    const ty_vec g = ty_vec_load_some(s->g + i, some), p = ty_vec_load_some(s->p + i, some);
+    const ty_vec m = s->beta1 * ty_vec_load_some(s->m + i, some) + (1 - s->beta1) * g;
+    const ty_vec v = s->beta2 * ty_vec_load_some(s->v + i, some) + (1 - s->beta2) * g * g;
+    ty_vec_store_some(s->m + i, m, some);
+    ty_vec_store_some(s->v + i, v, some);
+    ty_vec_store_some(s->p + i, s->keep * p - s->rate * m * one_over(v, s->root, s->eps), some);
 }
 
 static void adamw(void *arg, size_t lo, size_t hi)
 {
     const state s = *(const state *)arg;
-    float *restrict p = s.p, *restrict m = s.m, *restrict v = s.v;
-    const float *restrict g = s.g;
+    size_t i = lo;
 
-    for (size_t i = lo; i < hi; i++) {
-        m[i] = s.beta1 * m[i] + (1 - s.beta1) * g[i];
-        v[i] = s.beta2 * v[i] + (1 - s.beta2) * g[i] * g[i];
-        p[i] -= s.lr * (m[i] * s.correct1 / (sqrtf(v[i] * s.correct2) + s.eps) + s.decay * p[i]);
+    for (; i + TY_LANES <= hi; i += TY_LANES) {
+        __builtin_prefetch(s.g + i + AHEAD);
+        __builtin_prefetch(s.m + i + AHEAD);
+        __builtin_prefetch(s.v + i + AHEAD);
+        __builtin_prefetch(s.p + i + AHEAD);
+        adamw_vector(&s, i, TY_LANES);
     }
+    if (i < hi)
+        adamw_vector(&s, i, hi - i);
 }
 
 void ty_kernel_sgd(float *p, float *v, const float *g, size_t n, float lr, float momentum)
@@ -59,13 +104,12 @@ void ty_kernel_adamw(float *p, float *m, float *v, const float *g, size_t n, flo
                       .m = m,
                       .v = v,
                       .g = g,
-                      .lr = lr,
                       .beta1 = beta1,
                       .beta2 = beta2,
                       .eps = eps,
-                      .decay = decay,
-                      .correct1 = (float)correct1,
-                      .correct2 = (float)correct2});
+                      .keep = (float)(1 - (double)lr * (double)decay),
+                      .rate = (float)((double)lr * correct1),
+                      .root = (float)sqrt(correct2)});
 }
 
 /* Two multiply-adds; reads p, v, g and writes p, v. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * peak - the ruler: what the processor does when nothing but multiply-adds on registers is asked of
- * it.
+ * peak - the rulers: what the processor does when nothing but multiply-adds on registers is asked of it, and
+ * what memory does when nothing but a triad is.
  */
 #include "base/clock.h"
 #include "kernels/kernels.h"
@@ -57,4 +57,29 @@ double ty_kernel_fma_peak(double seconds)
     for (size_t i = 0; i < n; i++)
         sum += r.rate[i];
     return sum;
+}
+
+/* ---- the triad ------------------------------------------------------------------------------- */
+
+enum { GRAIN = 65536 }; /* as the other kernels that stream */
+
+typedef struct triad {
+    float *a;
+    const float *b, *c;
+    float s;
+} triad;
+
+static void stream(void *arg, size_t lo, size_t hi)
+{
+    const triad *t = arg;
+    float *restrict a = t->a;
+    const float *restrict b = t->b, *restrict c = t->c;
+    const float s = t->s;
+    for (size_t i = lo; i < hi; i++)
+        a[i] = b[i] + s * c[i];
+}
+
+void ty_kernel_triad(float *a, const float *b, const float *c, float s, size_t n)
+{
+    ty_share(n, GRAIN, stream, &(triad){a, b, c, s});
 }

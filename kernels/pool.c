@@ -185,7 +185,7 @@ void ty_kernel_pool_bwd(float *dx, const float *dy, const float *x, size_t n, si
 static ty_work work(size_t n, size_t H, size_t W, double floats)
 {
     const double count = (double)n * (double)(H / 2) * (double)(W / 2);
-    return (ty_work){TY_CLASS_STREAM, n * H * W, 1, 1, 3 * count, 4 * (floats + count)};
+    return (ty_work){TY_CLASS_POOL, n * H, W, 1, 3 * count, 4 * (floats + count)};
 }
 
 ty_work ty_work_pool_fwd(size_t n, size_t H, size_t W)

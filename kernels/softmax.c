@@ -132,5 +132,5 @@ double ty_kernel_softmax_xent(float *dlogits, const float *logits, const float *
 ty_work ty_work_softmax_xent(size_t B, size_t C)
 {
     const double n = (double)B * (double)C, each_row = (double)B;
-    return (ty_work){TY_CLASS_SOFTMAX, B * C, 1, 1, 5 * n + 5 * each_row, 8 * n + 4 * each_row};
+    return (ty_work){TY_CLASS_SOFTMAX, B, C, 1, 5 * n + 5 * each_row, 8 * n + 4 * each_row};
 }

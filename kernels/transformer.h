@@ -36,13 +36,13 @@ void ty_kernel_norm_fwd(float *y, float *saved, const float *x, const float *gai
  * dgain, dbias [C] += sums over the rows. */
 void ty_kernel_norm_bwd(float *dx, float *dgain, float *dbias, const float *dy, const float *x,
                         const float *saved, const float *gain, int accumulate, size_t M, size_t C);
-ty_work ty_work_norm_fwd(size_t M, size_t C);                 /* TY_CLASS_STREAM */
-ty_work ty_work_norm_bwd(size_t M, size_t C, int accumulate); /* TY_CLASS_STREAM */
+ty_work ty_work_norm_fwd(size_t M, size_t C);                 /* TY_CLASS_NORM */
+ty_work ty_work_norm_bwd(size_t M, size_t C, int accumulate); /* TY_CLASS_NORM */
 
 /* ---- GELU, n elements: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (Hendrycks, Gimpel, arXiv 1606.08415) */
 void ty_kernel_gelu_fwd(float *y, const float *x, size_t n);  /* y may be x, but backward needs x */
 void ty_kernel_gelu_bwd(float *dy, const float *x, size_t n); /* in place: dy *= slope at x */
-ty_work ty_work_gelu_fwd(size_t n); /* TY_CLASS_SOFTMAX: bound by exp and division */
+ty_work ty_work_gelu_fwd(size_t n); /* TY_CLASS_GELU: bound by exp and division */
 ty_work ty_work_gelu_bwd(size_t n);
 
 /* ---- causal attention of H heads, H divides C (Vaswani et al., NeurIPS 2017) ----------------------------
@@ -60,9 +60,10 @@ void ty_kernel_attention_bwd(float *dqkv, float *p, float *space, const float *d
                              const float *qkv, size_t B, size_t T, size_t C, size_t H);
 size_t ty_kernel_attention_saved(size_t B, size_t T, size_t H);           /* [floats] */
 size_t ty_kernel_attention_space(size_t B, size_t T, size_t C, size_t H); /* [floats] */
-/* Flops of j <= i only; of a product, m x n x k is that of one head, flops and bytes those of all. */
-enum { TY_ATTENTION_WORKS = 5 };
-int ty_work_attention_fwd(size_t B, size_t T, size_t C, size_t H, ty_work *out); /* 3 */
-int ty_work_attention_bwd(size_t B, size_t T, size_t C, size_t H, ty_work *out); /* 5 */
+/* Flops of j <= i only. Writes TY_ATTENTION_WORKS items and returns that number. */
+enum { TY_ATTENTION_WORKS = 1 };
+int ty_work_attention_fwd(size_t B, size_t T, size_t C, size_t H,
+                          ty_work *out); /* TY_CLASS_ATTENTION m=T n=D k=B*H */
+int ty_work_attention_bwd(size_t B, size_t T, size_t C, size_t H, ty_work *out);
 
 #endif

@@ -10,12 +10,16 @@
 #include <stdint.h>
 
 #if defined(__AVX512F__)
+#define TY_LANES_LOG2 4
 enum { TY_LANES = 16, TY_TILE_ROWS = 14 }; /* 28 sums + 2 of b + 1 of a = 31 of 32 registers */
 #elif defined(__AVX__)
+#define TY_LANES_LOG2 3
 enum { TY_LANES = 8, TY_TILE_ROWS = 6 }; /* 12 + 2 + 1 of 16 */
 #elif defined(__aarch64__)
+#define TY_LANES_LOG2 2
 enum { TY_LANES = 4, TY_TILE_ROWS = 12 }; /* 24 + 2 + 3 of 32 */
 #else
+#define TY_LANES_LOG2 2
 enum { TY_LANES = 4, TY_TILE_ROWS = 6 };
 #endif
 

@@ -104,6 +104,8 @@ START_TEST(convolutions_of_the_known_networks_are_the_naive_ones)
     check_conv((ty_conv){11, 1, 28, 28, 6, 5, 2});
     check_conv((ty_conv){19, 6, 14, 14, 16, 5, 0});
     check_conv((ty_conv){17, 2, 8, 40, 5, 7, 3});
+    check_conv((ty_conv){2, 3, 4, 330, 70, 3, 1}); /* rows longer than what is added up at a time */
+    check_conv((ty_conv){1, 2, 3, 150, 130, 3, 0});
 }
 END_TEST
 
@@ -376,19 +378,16 @@ START_TEST(work_of_a_convolution_is_what_the_naive_loops_count)
     naive_conv_fwd(y, p.x, p.w, p.b, &s, &flops);
     ck_assert_int_eq(ty_work_conv_fwd(&s, work), TY_CONV_WORKS);
     ck_assert(work[0].flops == flops && work[0].bytes == 4 * (floats + 5));
-    ck_assert(work[0].cls == TY_CLASS_GEMM_NN);
-    ck_assert(work[0].m == 84 && work[0].n == 5 && work[0].k == 27);
-    ck_assert(work[1].cls == TY_CLASS_STREAM && work[1].flops == 0);
-    ck_assert(work[1].bytes == 8 * (double)(p.nx + p.ny));
+    ck_assert(work[0].cls == TY_CLASS_CONV && work[0].n >= 5 && work[0].k == 27);
+    ck_assert(work[0].m >= 84 && work[0].m <= 2 * (7 * 8 + 16)); /* rows of 8, whole vectors */
     ck_assert_int_eq(ty_work_conv_bwd_x(&s, work), TY_CONV_WORKS);
     ck_assert(work[0].flops == flops && work[0].bytes == 4 * floats);
-    ck_assert(work[0].cls == TY_CLASS_GEMM_NT);
-    ck_assert(work[0].m == 84 && work[0].n == 3 && work[0].k == 45);
+    ck_assert(work[0].cls == TY_CLASS_CONV && work[0].n >= 3 && work[0].k == 45);
     ck_assert_int_eq(ty_work_conv_bwd_w(&s, work), TY_CONV_WORKS);
-    ck_assert(work[0].flops == flops && work[0].bytes == 4 * (floats + (double)p.nw + 10));
-    ck_assert(work[0].cls == TY_CLASS_GEMM_TN);
-    ck_assert(work[0].m == 27 && work[0].n == 5 && work[0].k == 84);
-    ck_assert(work[1].flops == (double)p.ny); /* the additions to dbias */
+    ck_assert(work[0].flops == flops + (double)p.ny); /* and the additions to dbias */
+    ck_assert(work[0].bytes == 4 * (floats + (double)p.nw + 10));
+    ck_assert(work[0].cls == TY_CLASS_CONV_W && work[0].m >= 27 && work[0].n >= 5);
+    ck_assert(work[0].k >= 84);
     free(y);
     problem_free(&p);
 }
@@ -397,7 +396,7 @@ END_TEST
 START_TEST(work_of_pooling_is_three_comparisons_a_square)
 {
     ty_work work = ty_work_pool_fwd(4, 7, 6);
-    ck_assert(work.cls == TY_CLASS_STREAM && work.m == 168);
+    ck_assert(work.cls == TY_CLASS_POOL && work.m == 28 && work.n == 6);
     ck_assert(work.flops == 3 * 36 && work.bytes == 4 * (168 + 36));
     work = ty_work_pool_bwd(4, 7, 6);
     ck_assert(work.flops == 3 * 36 && work.bytes == 4 * (2 * 168 + 36));

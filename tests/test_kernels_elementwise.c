@@ -253,13 +253,15 @@ START_TEST(work_counts_every_operand_once)
 {
     check_work(ty_work_add(1000), TY_CLASS_STREAM, 1, 12);
     check_work(ty_work_scale(1000), TY_CLASS_STREAM, 1, 8);
-    check_work(ty_work_copy(1000), TY_CLASS_STREAM, 0, 8);
-    check_work(ty_work_fill(1000), TY_CLASS_STREAM, 0, 4);
+    check_work(ty_work_copy(1000), TY_CLASS_COPY, 0, 8);
+    check_work(ty_work_fill(1000), TY_CLASS_COPY, 0, 4);
     check_work(ty_work_relu_fwd(1000), TY_CLASS_STREAM, 1, 8);
     check_work(ty_work_relu_bwd(1000), TY_CLASS_STREAM, 1, 12);
     check_work(ty_work_sgd(1000), TY_CLASS_UPDATE, 4, 20);
     check_work(ty_work_adamw(1000), TY_CLASS_UPDATE, 16, 28);
-    check_work(ty_work_softmax_xent(100, 10), TY_CLASS_SOFTMAX, 5.5, 8.4);
+    const ty_work w = ty_work_softmax_xent(100, 10);
+    ck_assert(w.cls == TY_CLASS_SOFTMAX && w.m == 100 && w.n == 10 && w.k == 1);
+    ck_assert(w.flops == 5500 && w.bytes == 8400);
 }
 END_TEST
 

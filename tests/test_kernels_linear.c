@@ -3,11 +3,13 @@
  * The linear layer and the matrix product under it, against naive references and finite
  * differences.
  */
+#include "kernels/gemm.h"
 #include "kernels/kernels.h"
 #include "tests/kernel_suite.h"
 #include "tests/naive.h"
 
 #include <check.h>
+#include <stdio.h>
 
 /* A chain of K terms below 1 reaches sums of about sqrt(K) and rounds K times, which adds up to
  * about sqrt(K) sqrt(K) 6e-8; five times that is never met by chance. */
@@ -153,6 +155,87 @@ START_TEST(a_nan_reaches_exactly_its_row_or_column)
         ck_assert_int_eq(isnan(c[i]) != 0, i / N == 7);
     free(c);
     problem_free(&p);
+}
+END_TEST
+
+/* ---- a library in its place ---- */
+
+/* Both chains round K times in their own order: twice the bound of one. */
+static void check_blas(int layout, size_t M, size_t N, size_t K, int threads)
+{
+    problem p = problem_new(layout, M, N, K);
+    float *own, *his;
+
+    ty_kernel_use_own_gemm();
+    own = multiply(&p, threads);
+    ck_assert_int_eq(ty_kernel_use_blas(NULL).code, TY_OK);
+    const unsigned long before = ty_gemm_blas_calls();
+    his = multiply(&p, threads);
+    ck_assert(K == 0 || ty_gemm_blas_calls() > before);
+    ty_kernel_use_own_gemm();
+    for (size_t i = 0; i < M * N; i++)
+        ck_assert_msg(fabs((double)own[i] - (double)his[i]) <= 2 * bound(K),
+                      "layout %d, %zu x %zu x %zu, element %zu: %g and %g", layout, M, N, K, i,
+                      (double)own[i], (double)his[i]);
+    free(own), free(his);
+    problem_free(&p);
+}
+
+/* Whether there is a library to compare with; says so when not. */
+static int have_blas(void)
+{
+    const char *library = "";
+    const ty_err e = ty_kernel_use_blas(&library);
+    ty_kernel_use_own_gemm();
+    printf("CBLAS: %s\n", e.code ? e.msg : library);
+    if (e.code)
+        ck_assert(e.code == TY_EMISSING && strstr(e.msg, "install"));
+    return !e.code;
+}
+
+START_TEST(own_product_and_a_blas_are_equal_within_rounding)
+{
+    static const size_t shape[][3] = {{128, 512, 784}, {43, 256, 512}, {128, 10, 256},
+                                      {256, 10, 128},  {13, 1, 7},     {1, 40, 0},
+                                      {3000, 1, 300},  {5, 700, 3}};
+    if (have_blas())
+        for (size_t i = 0; i < sizeof shape / sizeof *shape; i++)
+            for (int layout = 0; layout < 8; layout++)
+                for (int threads = 1; threads <= 3; threads++)
+                    check_blas(layout, shape[i][0], shape[i][1], shape[i][2], threads);
+}
+END_TEST
+
+/* A shard of columns of w, b and y: steps longer than rows, and a bias that starts every row. */
+START_TEST(a_blas_takes_steps_and_bias_of_a_shard)
+{
+    enum { M = 37, N = 48, K = 29, FROM = 16, WIDE = 20 };
+    float *x = naive_random(M * K, 1), *w = naive_random(K * N, 2), *b = naive_random(N, 3);
+    float *y = naive_random(M * N, 4), *right = naive_copy(y, M * N), *start = naive_copy(y, M * N);
+    ty_product p = {.M = M,
+                    .N = WIDE,
+                    .K = K,
+                    .a = x,
+                    .a_step = K,
+                    .b = w + FROM,
+                    .b_step = N,
+                    .start = b + FROM,
+                    .start_step = 0,
+                    .c = right + FROM,
+                    .c_step = N};
+    if (have_blas()) {
+        ty_gemm(&p);
+        ck_assert_int_eq(ty_kernel_use_blas(NULL).code, TY_OK);
+        p.c = y + FROM;
+        ty_gemm(&p);
+        ty_kernel_use_own_gemm();
+        for (size_t i = 0; i < M * N; i++)
+            if (i % N >= FROM && i % N < FROM + WIDE)
+                ck_assert(fabs((double)y[i] - (double)right[i]) <= 2 * bound(K));
+            else
+                ck_assert(y[i] == start[i] && right[i] == start[i]);
+    }
+    free(x), free(w), free(b), free(y), free(right), free(start);
 }
 END_TEST
 
@@ -366,6 +449,8 @@ int main(int argc, char **argv)
     tcase_add_test(cases, product_is_bitwise_the_same_for_any_number_of_threads);
     tcase_add_test(cases, product_touches_nothing_outside_its_output);
     tcase_add_test(cases, a_nan_reaches_exactly_its_row_or_column);
+    tcase_add_test(cases, own_product_and_a_blas_are_equal_within_rounding);
+    tcase_add_test(cases, a_blas_takes_steps_and_bias_of_a_shard);
     tcase_add_test(cases, linear_layer_and_its_gradients_are_the_naive_ones);
     tcase_add_test(cases, linear_without_bias_is_the_product);
     tcase_add_test(cases, rows_of_a_batch_do_not_depend_on_how_it_is_sharded);

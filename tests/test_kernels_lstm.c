@@ -137,6 +137,7 @@ typedef struct layer {
     sizes s;
     float *in[INPUTS], *d[INPUTS], *y, *dy;
     int from_zero; /* h0 and c0 are NULL */
+    int last;      /* dy is [B,H] */
 } layer;
 
 /* what is added to begins at random, what is written at NaN */
@@ -181,7 +182,8 @@ static void layer_run(layer *l, int optional)
                        .wh = l->in[WH],
                        .b = l->in[BIAS],
                        .h0 = l->from_zero ? NULL : l->in[H0],
-                       .c0 = l->from_zero ? NULL : l->in[C0]};
+                       .c0 = l->from_zero ? NULL : l->in[C0],
+                       .last = l->last};
     const ty_lstm_grad d = {l->d[WX], l->d[WH], l->d[BIAS], optional ? l->d[H0] : NULL,
                             optional ? l->d[C0] : NULL};
 
@@ -355,6 +357,46 @@ START_TEST(a_sequence_may_be_cut_in_time)
 }
 END_TEST
 
+/* Of one layer, twice: once with zeros for the steps before. */
+START_TEST(a_loss_of_the_last_step_alone_is_one_with_zeros_before_it)
+{
+    enum { T = 6, B = 5, E = 3, H = 37 };
+    const size_t units = B * H;
+    layer all = layer_new((sizes){T, B, E, H}, 0), last = layer_new((sizes){T, B, E, H}, 0);
+    memset(all.dy, 0, (T - 1) * units * sizeof *all.dy);
+    memcpy(last.dy, all.dy + (T - 1) * units, units * sizeof *last.dy);
+    for (size_t i = units; i < T * units; i++)
+        last.dy[i] = NAN;
+    last.last = 1;
+    layer_run(&all, 1);
+    layer_run(&last, 1);
+    for (int i = 0; i < INPUTS; i++)
+        ck_assert_msg(naive_same(all.d[i], last.d[i], size_of(all.s, i)), "d%s", input_name[i]);
+    layer_free(&all);
+    layer_free(&last);
+}
+END_TEST
+
+START_TEST(turning_exchanges_the_outer_dimensions_with_any_number_of_threads)
+{
+    static const size_t shape[][3] = {{0, 3, 2}, {3, 0, 2},   {3, 2, 0},     {1, 7, 5},
+                                      {7, 1, 5}, {13, 17, 1}, {130, 40, 67}, {300, 700, 1}};
+    for (size_t k = 0; k < sizeof shape / sizeof *shape; k++) {
+        const size_t m = shape[k][0], n = shape[k][1], E = shape[k][2], all = m * n * E;
+        float *x = naive_random(all, 1), *y = naive_random(all, 2), *back = naive_random(all, 3);
+        ty_kernel_set_threads(1 + (int)k % 3);
+        ty_kernel_lstm_turn(y, x, m, n, E);
+        ty_kernel_lstm_turn(back, y, n, m, E);
+        ty_kernel_set_threads(1);
+        for (size_t i = 0; i < all; i++)
+            ck_assert(y[(i / E % n * m + i / E / n) * E + i % E] == x[i]);
+        ck_assert(naive_same(x, back, all));
+        ck_assert(ty_work_lstm_turn(m, n, E).bytes == 8 * (double)all);
+        free(x), free(y), free(back);
+    }
+}
+END_TEST
+
 START_TEST(far_inputs_saturate_and_a_nan_stays_in_its_row)
 {
     enum { B = 3, H = 20 };
@@ -382,6 +424,8 @@ int main(int argc, char **argv)
     tcase_add_test(cases, layer_is_bitwise_the_same_for_any_number_of_threads);
     tcase_add_test(cases, gradients_that_nobody_wants_change_no_other);
     tcase_add_test(cases, a_sequence_may_be_cut_in_time);
+    tcase_add_test(cases, a_loss_of_the_last_step_alone_is_one_with_zeros_before_it);
+    tcase_add_test(cases, turning_exchanges_the_outer_dimensions_with_any_number_of_threads);
     tcase_add_test(cases, far_inputs_saturate_and_a_nan_stays_in_its_row);
     return run_cases("kernels/lstm", cases);
 }
