@@ -6,6 +6,8 @@
 #ifndef TY_FABRIC_LEDGER_H
 #define TY_FABRIC_LEDGER_H
 
+#include "kernels/work.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +22,8 @@ typedef struct ty_ledger {
     double   comm_hidden_s;   /* bytes on their way while this rank did something else */
     double   wait_s;          /* blocked because the other side was not there yet: bubble or straggler */
     double   flops;           /* of the operations, analytic */
+    double   class_s[TY_CLASSES]; /* of compute_s, by class of kernel; where time is virtual, as charged (before a host's
+                               * own speed); without lanes */
     uint64_t log;             /* hash of the message log: operation, peer, channel, bytes, in program order; lanes in
                                * the order of their joins */
     size_t   now_bytes[TY_MEMORIES], peak_bytes[TY_MEMORIES]; /* [B] each category's own high-water mark */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* MADV_HUGEPAGE */
 #include "fabric/memory.h"
 
 #include "base/err.h"
@@ -6,6 +7,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 typedef struct spare { /* a pooled buffer: this header, then the data */
     struct spare *next;
@@ -71,10 +75,20 @@ static void unbook(ty_memory_account *a, ty_memory c, size_t bytes)
     a->book.total_bytes -= bytes;
 }
 
+enum { HUGE_PAGE = 2 << 20 };
+
+/* Large buffers on large pages, where the system grants them: fewer misses of the address cache, and neighbours in the
+ * tensor are neighbours in the second cache. */
 static void *aligned(size_t bytes)
 {
-    void *p = aligned_alloc(64, (bytes + 127) / 64 * 64);
-    TY_CHECK(p, "out of memory: %zu bytes", bytes);
+    void *p;
+    const size_t room = (bytes + 127) / 64 * 64;
+    const int bad = posix_memalign(&p, room >= HUGE_PAGE ? HUGE_PAGE : 64, room);
+    TY_CHECK(!bad, "out of memory: %zu bytes", bytes);
+#ifdef MADV_HUGEPAGE
+    if (room >= HUGE_PAGE)
+        madvise(p, room, MADV_HUGEPAGE); /* refused: merely slower */
+#endif
     return p;
 }
 

@@ -10,6 +10,8 @@
 
 /* Charge w to the rank's time; true when t holds numbers to compute. Nothing else looks at ghostness. */
 int ty_op(ty_rank *r, ty_work w, ty_tensor t);
+/* The same of works[n], n >= 1, that one call does: its time is booked and drawn under the class of the longest. */
+int ty_op_all(ty_rank *r, const ty_work *works, int n, ty_tensor t);
 
 /* Element-wise operations on tensors of the same n; see kernels.h. */
 void ty_add(ty_rank *r, ty_tensor acc, ty_tensor x);  /* acc += x */

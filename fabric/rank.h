@@ -30,6 +30,8 @@ struct ty_rank {
     double               idle_s; /* seconds spent blocked since the ledger was reset */
     double               since;  /* [s] when the ledger was reset */
     int                  quiet;  /* > 0: messages are not counted (barriers, results) */
+    int                  computing; /* 1 + class of the kernel that runs now; 0: none */
+    double               computing_since; /* [s] */
     double               in_fork_s; /* seconds that ty_fork took: a lane that ran in place */
     struct ty_memory_account *mem; /* shared by the lanes of a rank */
 };

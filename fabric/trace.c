@@ -8,11 +8,10 @@
 
 void ty_trace_on(ty_rank *r, int on)
 {
-    if (!r->trace)
-        return;
     if (!on)
         ty_trace_close(r);
-    r->trace->on = on;
+    if (r->trace)
+        r->trace->on = on;
 }
 
 void ty_trace_add(ty_rank *r, ty_event e)
@@ -28,23 +27,35 @@ void ty_trace_add(ty_rank *r, ty_event e)
     t->event[t->n++] = e;
 }
 
+/* The kernel that ran until now. */
+static void end_kernel(ty_rank *r, double now)
+{
+    const int cls = r->computing - 1;
+    r->computing = 0;
+    if (!r->ops->virtual_time)
+        r->ledger.class_s[cls] += now - r->computing_since;
+    ty_trace_add(r, (ty_event){r->computing_since, now, TY_EV_COMPUTE, 0, -1, 0, cls});
+}
+
+/* Virtual time is not looked at for the ledger, which has what was charged: looking costs the simulation an event. */
 void ty_trace_open(ty_rank *r, int cls)
 {
-    if (!r->trace || !r->trace->on || r->lane > 0)
+    const int traced = r->trace && r->trace->on && r->lane == 0;
+    if (r->quiet || (r->ops->virtual_time && !traced)) {
+        ty_trace_close(r);
         return;
-    ty_trace_close(r);
+    }
     double now = r->ops->now(r);
-    r->trace->open = 1;
-    r->trace->current = (ty_event){now, now, TY_EV_COMPUTE, 0, -1, 0, cls};
+    if (r->computing)
+        end_kernel(r, now);
+    r->computing = cls + 1;
+    r->computing_since = now;
 }
 
 void ty_trace_close(ty_rank *r)
 {
-    if (!r->trace || !r->trace->open || r->lane > 0)
-        return;
-    r->trace->open = 0;
-    r->trace->current.end = r->ops->now(r);
-    ty_trace_add(r, r->trace->current);
+    if (r->computing)
+        end_kernel(r, r->ops->now(r));
 }
 
 void ty_trace_write(FILE *f, int rank, const ty_event *e, size_t n, int *first)

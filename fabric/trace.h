@@ -24,14 +24,13 @@ struct ty_trace {
     ty_event *event;
     size_t    n, room;
     int       on;          /* recording now */
-    int       open;        /* a compute event of the rank's own program has begun: */
-    ty_event  current;
 };
 
 /* Start or stop recording; without a trace nothing happens. */
 void ty_trace_on(ty_rank *r, int on);
 void ty_trace_add(ty_rank *r, ty_event e);
-/* A compute event of class cls begins now; it ends when the next begins, or at ty_trace_close. */
+/* A kernel of class cls begins now; it ends when the next begins, or at ty_trace_close. Its time is booked in the ledger
+ * where time is real, and it is an event where a timeline is recorded. */
 void ty_trace_open(ty_rank *r, int cls);
 void ty_trace_close(ty_rank *r);
 /* Write the events of one rank as comma-separated JSON objects; `first` tells whether a comma precedes. */

@@ -114,6 +114,53 @@ START_TEST(sends_are_buffered_whatever_their_size)
 }
 END_TEST
 
+static unsigned char byte_of(size_t i, int round, int rank)
+{
+    return (unsigned char)(i * 7 + i / 251 + (size_t)(13 * round + 31 * rank));
+}
+
+/* Everybody sends right and receives from the left at once, with the receive posted before, after, or after the sender
+ * has had time to put a part or all of the message aside. */
+static void exchange_at_once(ty_rank *r, void *arg)
+{
+    enum { ROUNDS = 12 };
+    const size_t n = *(const size_t *)arg;
+    const int P = r->job->ranks, right = (r->id + 1) % P, left = (r->id + P - 1) % P;
+    unsigned char *out = ty_alloc(n + 1), *in = ty_alloc(n + 1);
+    for (int round = 0; round < ROUNDS; round++) {
+        const int early = round % 3 == 0, late = round % 3 == 2 && r->id % 2;
+        for (size_t i = 0; i < n; i++)
+            out[i] = byte_of(i, round, r->id);
+        memset(in, 0, n + 1);
+        in[n] = 0x5a;
+        if (late)
+            spend(r, 1e-6 * (double)(1 << round % 8));
+        ty_req *q = early ? ty_irecv(r, left, A, in, n) : NULL;
+        ty_req *s = ty_isend(r, right, A, out, n);
+        memset(out, 0xff, n);
+        q = q ? q : ty_irecv(r, left, A, in, n);
+        ty_wait(r, q);
+        ty_wait(r, s);
+        for (size_t i = 0; i < n; i++)
+            TY_CHECK(in[i] == byte_of(i, round, left), "round %d, byte %zu of %zu", round, i, n);
+        TY_CHECK(in[n] == 0x5a, "a message of %zu B wrote beyond its buffer", n);
+    }
+    free(out);
+    free(in);
+}
+
+/* Sizes about those at which a fabric changes how it copies; as many ranks as cores, and more. */
+START_TEST(everybody_sends_and_receives_large_messages_at_once)
+{
+    static const size_t size[] = {1, 8191, 8192, 32768, 32769, (1 << 18) + 1};
+    size_t n = size[_i / 2];
+    if (ranks_or(2) == 1)
+        return;
+    ty_err e = run_job(NULL, ranks_or(_i % 2 ? 5 : 2), exchange_at_once, &n);
+    ck_assert_msg(e.code == TY_OK, "%s", e.msg);
+}
+END_TEST
+
 static void ghosts(ty_rank *r, void *arg)
 {
     (void)arg;
@@ -297,7 +344,7 @@ START_TEST(a_deadlock_ends_the_run_and_names_who_waits_for_what)
 {
     if (on("mpi")) /* ends the job: tests/test_fabric_mpi.sh */
         return;
-    ty_err e = run_job(NULL, 3, deadlock, NULL);
+    ty_err e = run_job(NULL, _i, deadlock, NULL);
     ck_assert_int_eq(e.code, TY_EWRONG);
     ck_assert_ptr_nonnull(strstr(e.msg, "rank 0 waits for 4 B from rank 1 (channel 3)"));
     ck_assert_ptr_nonnull(strstr(e.msg, "rank 1 waits for 4 B from rank 0 (channel 3)"));
@@ -373,13 +420,15 @@ int main(int argc, char **argv)
     tcase_add_test(t, receives_match_in_the_order_they_were_posted);
     tcase_add_test(t, a_message_may_be_empty);
     tcase_add_loop_test(t, sends_are_buffered_whatever_their_size, 0, 5);
+    tcase_add_loop_test(t, everybody_sends_and_receives_large_messages_at_once, on("mpi") ? 10 : 0,
+                        12);
     tcase_add_test(t, ghosts_travel);
     tcase_add_test(t, an_inbox_takes_from_anybody_and_says_from_whom);
     tcase_add_loop_test(t, a_storm_of_messages_arrives_whole, 0, 4);
     tcase_add_test(t, ghosts_log_what_the_real_ones_log);
     tcase_add_test(t, a_forgotten_message_does_not_reach_the_next_run);
     tcase_add_test(t, mpi_refuses_a_job_of_another_size);
-    tcase_add_test(t, a_deadlock_ends_the_run_and_names_who_waits_for_what);
+    tcase_add_loop_test(t, a_deadlock_ends_the_run_and_names_who_waits_for_what, 2, 5);
     tcase_add_test(t, a_message_of_another_size_aborts_and_says_which_rank);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
