@@ -10,9 +10,12 @@
  *   stages  consecutive groups (a block with parameters and the ReLU behind it), cut so that the slowest stage is
  *           fastest
  *   sends   M activations forward and M gradients backward per inner edge, one at a time in each direction
+ *   tied    where the first and the last stage hold a table together (embedding and output layer), each has a copy, and
+ *           they exchange its gradients once a step: the copies stay equal (Megatron-LM: Narayanan et al., SC 2021)
  *   time    the recurrence in cost(): a stage starts a micro-batch when it is free and the message is there
  *   source  Huang et al., GPipe, arXiv 1811.06965, 2018
  */
+#include "kernels/kernels.h"
 #include "strategies/worker.h"
 
 #include <stdlib.h>
@@ -96,6 +99,21 @@ static void send_on(ty_worker *w, int to, ty_tensor x)
     w->sending = to >= 0 ? ty_team_isend(&w->pipe, to, x) : NULL;
 }
 
+/* Owner and copy of a shared table add each other's gradients: the same two summands, so the same bits on both. */
+static void exchange_tied(ty_worker *w)
+{
+    const ty_tie tie = ty_plan_tie(w->plan);
+    const int me = w->pipe.me, other = me == tie.owner ? tie.copy : tie.owner;
+    if (!tie.n || (me != tie.owner && me != tie.copy))
+        return;
+    ty_tensor mine =
+        ty_model_gradient(&w->model, me == tie.owner ? tie.owner_block : tie.copy_block, tie.n);
+    ty_tensor theirs = ty_scratch_like(w->rank, mine);
+    ty_sendrecv(&w->pipe, other, mine, other, theirs);
+    ty_add(w->rank, mine, theirs);
+    ty_drop(w->rank, theirs);
+}
+
 static void step(ty_worker *w, long s)
 {
     ty_model *m = &w->model;
@@ -127,13 +145,14 @@ static void step(ty_worker *w, long s)
             send_on(w, me - 1, dy);
     }
     send_on(w, -1, (ty_tensor){0});
+    exchange_tied(w);
     ty_worker_update(w, s);
 }
 
 /* ---- cost: the recurrence over uneven stages -------------------------------------------------------- */
 
 typedef struct stage_cost { /* of one stage */
-    const ty_block *blocks;
+    ty_block *blocks;       /* [n], owned */
     int n, first, last;
     double free, left; /* [s] when the stage is free, and when its last send has left */
 } stage_cost;
@@ -143,6 +162,18 @@ static void send_cost(stage_cost *k, double message, double *arrival)
     k->free = k->free > k->left ? k->free : k->left;
     k->left = k->free + message;
     *arrival = k->left;
+}
+
+/* Both send when they are through with their own and add what the other sent. */
+static void exchange_cost(const ty_plan *p, stage_cost *stage)
+{
+    const ty_tie tie = ty_plan_tie(p);
+    if (!tie.n)
+        return;
+    stage_cost *a = &stage[tie.owner], *b = &stage[tie.copy];
+    a->free = b->free = (a->free > b->free ? a->free : b->free) +
+                        ty_costing_message(&p->costing, tie.n) +
+                        ty_costing_work(&p->costing, ty_work_add(tie.n));
 }
 
 /* One step of all stages. arrival[m] is when micro-batch m reaches the next stage. */
@@ -175,8 +206,11 @@ static void step_cost(const ty_plan *p, stage_cost *stage, double *arrival)
                 send_cost(k, ty_costing_message(&p->costing, rows * k->blocks[0].in.n),
                           &arrival[i]);
         }
-        k->free = (k->free > k->left ? k->free : k->left) + ty_plan_update_s(p, k->blocks, k->n);
+        k->free = k->free > k->left ? k->free : k->left;
     }
+    exchange_cost(p, stage);
+    for (int s = 0; s < S; s++)
+        stage[s].free += ty_plan_update_s(p, stage[s].blocks, stage[s].n);
 }
 
 static double stage_compute_s(const ty_plan *p, const stage_cost *k)
@@ -192,6 +226,12 @@ static double stage_compute_s(const ty_plan *p, const stage_cost *k)
     return s;
 }
 
+/* Is this stage one of the two that share a table? */
+static int shares(const ty_tie *t, int stage)
+{
+    return t->n && (stage == t->owner || stage == t->copy);
+}
+
 /* Mean seconds of a step of `rank` when the first of p->steps is left out. */
 static double mean_step_s(const ty_plan *p, stage_cost *stage, int rank)
 {
@@ -205,15 +245,22 @@ static double mean_step_s(const ty_plan *p, stage_cost *stage, int rank)
     return (stage[rank].free - begin) / (double)(steps - 1);
 }
 
+static stage_cost *stages_of(const ty_plan *p)
+{
+    stage_cost *stage = ty_zalloc((size_t)p->pp, sizeof *stage);
+    for (int s = 0; s < p->pp; s++) {
+        stage[s] = (stage_cost){.first = s == 0, .last = s == p->pp - 1};
+        stage[s].blocks = ty_alloc((size_t)p->problem->blocks_n * sizeof *stage[s].blocks);
+        stage[s].n = ty_plan_blocks(p, s, stage[s].blocks);
+    }
+    return stage;
+}
+
 static ty_cost cost(const ty_plan *p, int rank)
 {
     const int S = p->pp, M = p->micro_batches;
-    stage_cost *stage = ty_zalloc((size_t)S, sizeof *stage), *mine = &stage[rank];
-    for (int s = 0; s < S; s++)
-        stage[s] = (stage_cost){.blocks = p->problem->blocks + p->stage[s],
-                                .n = p->stage[s + 1] - p->stage[s],
-                                .first = s == 0,
-                                .last = s == S - 1};
+    const ty_tie tie = ty_plan_tie(p);
+    stage_cost *stage = stages_of(p), *mine = &stage[rank];
     ty_cost k = {.seconds = mean_step_s(p, stage, rank), .compute_s = stage_compute_s(p, mine)};
     size_t out = mine->last ? 0 : mine->blocks[mine->n - 1].out.n,
            in = mine->first ? 0 : mine->blocks[0].in.n;
@@ -222,6 +269,14 @@ static ty_cost cost(const ty_plan *p, int rank)
     k.peak_bytes = ty_plan_bytes(p, mine->blocks, mine->n, p->batch, M, mine->first, mine->last);
     if (!mine->first)
         k.peak_bytes += (double)((size_t)M * ty_chunk_size(p->batch, M, 0) * in) * sizeof(float);
+    if (shares(&tie, rank)) {
+        k.compute_s += ty_costing_work(&p->costing, ty_work_add(tie.n));
+        k.messages++;
+        k.bytes += (double)tie.n * sizeof(float);
+        k.peak_bytes += (double)tie.n * sizeof(float);
+    }
+    for (int s = 0; s < S; s++)
+        free(stage[s].blocks);
     free(stage);
     return k;
 }

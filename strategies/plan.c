@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/text.h"
 #include "kernels/kernels.h"
 #include "strategies/strategy.h"
 
@@ -29,6 +30,20 @@ ty_err ty_plan_allreduce(ty_plan *p, int P, size_t n)
     return ty_collective_find(TY_ALLREDUCE, p->collective_name, &p->costing, P, n, &p->allreduce);
 }
 
+/* Sizes are computed in size_t, so those of a whole batch through the whole network are looked at first. */
+static ty_err check_sizes(const ty_problem *q, size_t batch)
+{
+    double row = (double)q->features + (double)q->targets, params = (double)q->params;
+    for (int i = 0; i < q->blocks_n; i++) {
+        const ty_block *b = &q->blocks[i];
+        row += (double)b->in.n + (double)b->out.n;
+        row += b->ops->saved ? (double)b->ops->saved(b) : 0;
+        row += b->ops->workspace ? (double)b->ops->workspace(b, 1) : 0;
+    }
+    TY_TRY(ty_check_bytes("the network: its parameters", 4 * params));
+    return ty_check_bytes("--batch: all layers", 4 * row * (double)batch);
+}
+
 static ty_err check_common(const ty_plan_options *o)
 {
     if (o->workers < 1)
@@ -44,7 +59,7 @@ static ty_err check_common(const ty_plan_options *o)
     if (o->micro_batches > 1 && !o->strategy->micro_batches)
         return ty_error(TY_EUSAGE, "%s takes its batch whole; leave --micro-batches out",
                         o->strategy->name);
-    return ty_ok();
+    return check_sizes(o->problem, o->batch);
 }
 
 /* Number the grid: rank = (d * pp + p) * tp + t. */
@@ -159,8 +174,30 @@ int ty_plan_blocks(const ty_plan *p, int rank, ty_block *blocks)
             split = ty_plan_split(p, ++linear);
         if (i >= p->stage[at->p] && i < p->stage[at->p + 1])
             blocks[n++] = window(p, b, split, at->t);
+        if (n && blocks[n - 1].index == i && b->tied && b->owner < p->stage[at->p])
+            blocks[n - 1].copy = 1;
     }
     return n;
+}
+
+/* The stage that holds block i. */
+static int stage_of(const ty_plan *p, int i)
+{
+    int s = 0;
+    while (i >= p->stage[s + 1])
+        s++;
+    return s;
+}
+
+ty_tie ty_plan_tie(const ty_plan *p)
+{
+    for (int i = 0; i < p->problem->blocks_n; i++) {
+        const ty_block *b = &p->problem->blocks[i];
+        ty_tie t = {b->tied, b->tied ? stage_of(p, b->owner) : 0, stage_of(p, i), b->owner, i};
+        if (b->tied && t.owner != t.copy)
+            return t;
+    }
+    return (ty_tie){0};
 }
 
 size_t ty_plan_rows(const ty_plan *p, int rank)
@@ -172,9 +209,8 @@ size_t ty_plan_rows(const ty_plan *p, int rank)
 
 double ty_plan_load_s(const ty_plan *p, size_t rows)
 {
-    const ty_images *im = &p->problem->data.train; /* made-up samples never move */
-    int moved = p->augment && im->pixels;
-    return rows ? ty_costing_work(&p->costing, ty_work_augment(rows, im->height, im->width, moved))
+    return rows ? ty_costing_work(&p->costing,
+                                  ty_dataset_load_work(&p->problem->data, rows, p->augment))
                 : 0;
 }
 
@@ -206,7 +242,8 @@ double ty_blocks_backward_s(const ty_plan *p, const ty_block *b, int n, size_t r
 
 double ty_plan_loss_s(const ty_plan *p, size_t rows)
 {
-    return ty_costing_work(&p->costing, ty_work_softmax_xent(rows, p->problem->classes));
+    ty_loss l = ty_problem_loss(p->problem);
+    return ty_costing_work(&p->costing, ty_loss_work(&l, rows));
 }
 
 size_t ty_blocks_params(const ty_block *b, int n)
@@ -234,7 +271,8 @@ double ty_plan_bytes(const ty_plan *p, const ty_block *b, int n, size_t rows, in
     size_t micro = ty_chunk_size(rows, slots, 0);
     double bytes = ty_model_bytes(b, n, micro, slots, first, 1);
     bytes += ty_optimizer_bytes(p->optimizer.kind, ty_blocks_params(b, n));
-    bytes +=
-        (double)((first ? rows * p->problem->features : 0) + (last ? rows : 0)) * sizeof(float);
+    bytes += (double)((first ? rows * p->problem->features : 0) +
+                      (last ? rows * p->problem->targets : 0)) *
+             sizeof(float);
     return bytes;
 }

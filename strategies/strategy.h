@@ -96,6 +96,14 @@ ty_err ty_plan_allreduce(ty_plan *p, int P, size_t n);
 int ty_plan_blocks(const ty_plan *p, int rank, ty_block *blocks);
 /* Is linear block i of the network (counted over linear blocks) split by column (+1), by row (-1), or whole (0)? */
 int ty_plan_split(const ty_plan *p, int linear);
+/* Parameters that two blocks share (embedding and output layer: the table), where the plan puts them on two stages. Each
+ * holds them then, and the two sum their gradients. */
+typedef struct ty_tie {
+    size_t n;           /* parameters; 0: nothing is shared, or one rank holds both */
+    int    owner, copy; /* stages */
+    int    owner_block, copy_block; /* indices in the network */
+} ty_tie;
+ty_tie ty_plan_tie(const ty_plan *p);
 /* Rows of rank's share of the batch, and of one of its micro-batches, in a full step. */
 size_t ty_plan_rows(const ty_plan *p, int rank);
 

@@ -77,10 +77,10 @@ static int epoch_ends(const ty_worker *w, long s)
     return s % n == n - 1;
 }
 
-static void measure_accuracy(ty_worker *w)
+static void measure_score(ty_worker *w)
 {
     ty_worker_pause(w);
-    w->accuracy[w->evaluations++] = ty_worker_accuracy(w, &w->model);
+    w->score[w->evaluations++] = ty_problem_score(w->plan->problem, &w->model);
     ty_worker_resume(w);
 }
 
@@ -99,7 +99,7 @@ static void train(ty_worker *w, long s)
     ty_worker_update(w, s);
 
     if (epoch_ends(w, s) && w->plan->workers == 2)
-        measure_accuracy(w);
+        measure_score(w);
     if (epoch_ends(w, s) &&
         w->plan->workers > 2) { /* a snapshot on its way beside the next epoch */
         if (w->sending)
@@ -115,7 +115,7 @@ static void evaluate(ty_worker *w, long s)
     if (!epoch_ends(w, s))
         return;
     ty_team_recv(&w->world, w->plan->preprocessors, w->model.params);
-    measure_accuracy(w);
+    measure_score(w);
 }
 
 static void step(ty_worker *w, long s)
@@ -165,8 +165,9 @@ typedef struct parts {
 
 static parts parts_of(const ty_plan *p, size_t rows)
 {
-    return (parts){ty_plan_load_s(p, rows), train_s(p, rows),
-                   ty_costing_message(&p->costing, rows * (p->problem->features + 1))};
+    return (parts){
+        ty_plan_load_s(p, rows), train_s(p, rows),
+        ty_costing_message(&p->costing, rows * (p->problem->features + p->problem->targets))};
 }
 
 /* Mean seconds of steps 1 .. steps-1 of the trainer and of every preprocessor, by the recurrence of one request, one
@@ -208,7 +209,7 @@ static double snapshots(const ty_plan *p) /* at the end of steps 1 .. steps-1 */
 
 static void preprocessor_cost(const ty_plan *p, int rank, ty_cost *k)
 {
-    const size_t row = (p->problem->features + 1) * sizeof(float);
+    const size_t row = (p->problem->features + p->problem->targets) * sizeof(float);
     for (long s = rank ? rank : p->preprocessors; s < p->steps; s += p->preprocessors) {
         k->messages += 2;
         k->bytes += (double)(batch_rows(p, s) * row);

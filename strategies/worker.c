@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEST_ROWS = 128 }; /* test samples that an evaluator takes at a time */
+enum { TEST_TARGETS = 128 }; /* labels of the test samples that an evaluator takes at a time */
 
 /* ---- building --------------------------------------------------------------------------------------- */
 
@@ -24,14 +24,19 @@ static void open_teams(ty_worker *w)
     w->pipe = ty_team_new(w->rank, TY_CHANNEL_PIPE, id - at->p * p->tp, p->tp, p->pp);
 }
 
+static size_t test_rows(const ty_plan *p)
+{
+    return p->problem->targets < TEST_TARGETS ? TEST_TARGETS / p->problem->targets : 1;
+}
+
 void ty_worker_evaluator(ty_model *m, ty_rank *r, const ty_plan *p)
 {
-    ty_model_init(m, r, p->problem->blocks, p->problem->blocks_n, TEST_ROWS, 1, 1, 0, p->seed);
+    ty_model_init(m, r, p->problem->blocks, p->problem->blocks_n, test_rows(p), 1, 1, 0, p->seed);
 }
 
 double ty_worker_evaluator_bytes(const ty_plan *p)
 {
-    return ty_model_bytes(p->problem->blocks, p->problem->blocks_n, TEST_ROWS, 1, 1, 0);
+    return ty_model_bytes(p->problem->blocks, p->problem->blocks_n, test_rows(p), 1, 1, 0);
 }
 
 static void trainer_init(ty_worker *w)
@@ -44,10 +49,11 @@ static void trainer_init(ty_worker *w)
     size_t rows = ty_plan_rows(p, w->rank->id), micro = ty_chunk_size(rows, slots, 0);
 
     ty_model_init(&w->model, w->rank, blocks, n, micro, slots, first, 1, p->seed);
+    w->model.loss = ty_problem_loss(p->problem);
     w->optimizer = p->optimizer;
     ty_optimizer_init(&w->optimizer, w->rank, w->model.params.n);
     w->x = ty_tensor_new(w->rank, TY_ACTIV, first ? rows : 0, p->problem->features);
-    w->labels = ty_tensor_new(w->rank, TY_ACTIV, 1, last ? rows : 0);
+    w->labels = ty_tensor_new(w->rank, TY_ACTIV, 1, last ? rows * p->problem->targets : 0);
     w->inbox = ty_zalloc((size_t)slots, sizeof *w->inbox);
     for (int i = 0; i < slots; i++)
         w->inbox[i] = ty_tensor_new(w->rank, TY_ACTIV, first ? 0 : micro, blocks[0].in.n);
@@ -59,15 +65,15 @@ void ty_worker_init(ty_worker *w, ty_rank *r, const ty_plan *p)
     *w = (ty_worker){.rank = r, .plan = p, .place = p->place[r->id]};
     open_teams(w);
     ty_loader_init(&w->loader, &p->problem->data, p->seed, p->batch, p->augment);
-    w->accuracy =
-        ty_zalloc((size_t)(p->steps / (long)ty_loader_steps(&w->loader)) + 2, sizeof *w->accuracy);
+    w->score =
+        ty_zalloc((size_t)(p->steps / (long)ty_loader_steps(&w->loader)) + 2, sizeof *w->score);
     if (w->place.role == TY_TRAIN) {
         trainer_init(w);
     } else if (w->place.role == TY_EVALUATE) {
         ty_worker_evaluator(&w->model, r, p);
     } else {
         w->x = ty_tensor_new(r, TY_ACTIV, p->batch, p->problem->features);
-        w->labels = ty_tensor_new(r, TY_ACTIV, 1, p->batch);
+        w->labels = ty_tensor_new(r, TY_ACTIV, 1, p->batch * p->problem->targets);
     }
 }
 
@@ -75,7 +81,7 @@ void ty_worker_fini(ty_worker *w)
 {
     int slots = w->plan->micro_batches > 1 ? w->plan->micro_batches : 1;
     ty_loader_free(&w->loader);
-    free(w->accuracy);
+    free(w->score);
     if (w->place.role != TY_PREPROCESS)
         ty_model_fini(&w->model);
     if (w->place.role == TY_EVALUATE)
@@ -95,14 +101,15 @@ void ty_worker_fini(ty_worker *w)
 ty_tensor ty_worker_load(ty_worker *w, long step, size_t first, size_t rows)
 {
     ty_tensor x = ty_rows(w->x, 0, w->x.rows ? rows : 0),
-              labels = ty_slice(w->labels, 0, w->labels.n ? rows : 0);
+              labels = ty_worker_labels(w, 0, w->labels.n ? rows : 0);
     ty_loader_train(&w->loader, w->rank, step, first, x, labels);
     return x;
 }
 
 ty_tensor ty_worker_labels(ty_worker *w, size_t first, size_t rows)
 {
-    return ty_slice(w->labels, first, rows);
+    const size_t targets = w->plan->problem->targets;
+    return ty_slice(w->labels, first * targets, rows * targets);
 }
 
 void ty_worker_gradients(ty_worker *w, long step, size_t first, size_t rows, size_t batch)
@@ -142,23 +149,6 @@ void ty_worker_resume(ty_worker *w)
     r->idle_s = w->paused_idle + gone;
     ty_memory_account_restore(r->mem, &w->paused_ledger);
     w->excluded_s += gone;
-}
-
-double ty_worker_accuracy(ty_worker *w, ty_model *whole)
-{
-    const ty_problem *q = w->plan->problem;
-    size_t total = q->data.test.n, correct = 0, most = whole->rows;
-    ty_tensor x = ty_tensor_new(w->rank, TY_ACTIV, most, q->features);
-    ty_tensor labels = ty_tensor_new(w->rank, TY_ACTIV, 1, most);
-    for (size_t at = 0; at < total; at += most) {
-        size_t rows = total - at < most ? total - at : most;
-        ty_loader_test(&w->loader, w->rank, at, ty_rows(x, 0, rows), ty_slice(labels, 0, rows));
-        correct += ty_model_correct(whole, ty_rows(x, 0, rows), ty_slice(labels, 0, rows));
-    }
-    int real = x.data != NULL && total > 0;
-    ty_drop(w->rank, x);
-    ty_drop(w->rank, labels);
-    return real ? (double)correct / (double)total : -1;
 }
 
 static void place_all(const ty_block *blocks, int n, const float *from, float *whole)

@@ -19,12 +19,12 @@ struct ty_worker {
     ty_optimizer   optimizer; /* roles that train */
     ty_loader      loader;
     ty_tensor      x;         /* [rows, features] input, where the place is fed by data */
-    ty_tensor      labels;    /* [rows] */
+    ty_tensor      labels;    /* [rows * targets] */
     ty_tensor     *inbox;     /* [micro_batches] activations from the stage before */
     ty_req        *sending, *asking; /* sends that are still on their way, or NULL */
     double         loss;      /* this rank's share of the current step's mean loss */
     long           evaluations;
-    double        *accuracy;  /* [epochs] by the rank that evaluates while others train */
+    ty_score      *score;     /* [epochs] by the rank that evaluates while others train */
     double         excluded_s; /* evaluation so far, which is no part of a step's time */
     int            traced;
     double         paused_at, paused_idle; /* between ty_worker_pause and _resume */
@@ -34,9 +34,9 @@ struct ty_worker {
 void ty_worker_init(ty_worker *w, ty_rank *r, const ty_plan *p);
 void ty_worker_fini(ty_worker *w);
 
-/* Load samples [first, first + rows) of the step's batch into w->x and w->labels; returns the views. */
+/* Load samples [first, first + rows) of the step's batch into w->x and w->labels; returns the input. */
 ty_tensor ty_worker_load(ty_worker *w, long step, size_t first, size_t rows);
-ty_tensor ty_worker_labels(ty_worker *w, size_t first, size_t rows);
+ty_tensor ty_worker_labels(ty_worker *w, size_t first, size_t rows); /* of these samples */
 
 /* Forward, loss and backward of samples [first, first + rows) of a batch of `batch`: adds to the gradients, so that
  * the sum over all shards of a batch is the gradient of the mean loss. */
@@ -52,9 +52,6 @@ void ty_worker_resume(ty_worker *w);
 /* A model of the whole network that only evaluates, and its parameters from the seed. */
 void ty_worker_evaluator(ty_model *m, ty_rank *r, const ty_plan *p);
 double ty_worker_evaluator_bytes(const ty_plan *p); /* [B] the closed form of its memory */
-
-/* Accuracy of the whole test set, with a model that holds the whole network; -1 for ghosts. */
-double ty_worker_accuracy(ty_worker *w, ty_model *whole);
 
 /* The trained network, gathered on rank 0 (every rank calls; not counted): whole [params] there, NULL elsewhere. */
 void ty_worker_gather(ty_worker *w, float *whole);

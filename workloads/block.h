@@ -15,7 +15,7 @@ typedef struct ty_span {
 
 typedef struct ty_block ty_block;
 
-enum { TY_BLOCK_WORKS = 8 }; /* operations of a block in one direction, at most */
+enum { TY_BLOCK_WORKS = 16 }; /* operations of a block in one direction, at most */
 
 typedef struct ty_block_ops {
     const char *name;
@@ -28,7 +28,8 @@ typedef struct ty_block_ops {
     void (*init)(const ty_block *b, uint64_t seed);
     /* y [rows,out] from x [rows,in]; returns y (in place: x). */
     ty_tensor (*forward)(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor saved);
-    /* Adds to b->dp; writes dx [rows,in] when it has room (dx.n > 0) and returns it (in place: dy).
+    /* Adds to b->dp; writes dx [rows,in] when it has room (dx.n > 0) and returns it, or makes dy the gradient of the
+     * input and returns that (in place, and around residual connections).
      * x, y, saved: what forward was given and returned. */
     ty_tensor (*backward)(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor saved, ty_tensor dy,
                           ty_tensor dx);
@@ -46,11 +47,14 @@ struct ty_block {
     int      has_bias;
     size_t   shape[6];  /* what else the layer needs to know; see the maker in its file */
     size_t   offset;    /* of its first parameter in the whole network's flat parameters */
+    size_t   tied;      /* > 0: so many parameters are the first ones of block `owner` (an index); it has none itself, */
+    int      owner, copy; /* but a copy of them where the owner is on another rank */
     ty_tensor p, dp;    /* [params] views into the model's flat parameters and gradients, and */
     ty_tensor work;     /* room that all blocks share, contents undefined: set by ty_model_init */
 };
 
-extern const ty_block_ops ty_block_linear, ty_block_relu, ty_block_conv, ty_block_pool;
+extern const ty_block_ops ty_block_linear, ty_block_relu, ty_block_conv, ty_block_pool, ty_block_lstm,
+    ty_block_embedding, ty_block_attention, ty_block_mlp, ty_block_norm, ty_block_output;
 
 /* A whole layer. */
 ty_block ty_linear_new(size_t in, size_t out);
@@ -58,11 +62,27 @@ ty_block ty_relu_new(size_t n);
 /* Images [C,H,W]: F filters of K x K with P zeros around; the largest of each 2 x 2 square. */
 ty_block ty_conv_new(size_t C, size_t H, size_t W, size_t F, size_t K, size_t P);
 ty_block ty_pool_new(size_t C, size_t H, size_t W);
+/* Sequences of T steps of E numbers, [T,E] a row: to H hidden units, the whole sequence of them [T,H] or the last [H]. */
+ty_block ty_lstm_new(size_t T, size_t E, size_t H, int whole);
+/* Tokens [T] below V to channels [T,C], and parts of a transformer of L layers [T,C] -> [T,C]: attention of H heads and
+ * a perceptron, each with its norm in front and x added; the last norm; logits [T,V] with the table of the embedding,
+ * which is block `owner`. */
+ty_block ty_embedding_new(size_t T, size_t C, size_t V);
+ty_block ty_attention_new(size_t T, size_t C, size_t H, size_t L);
+ty_block ty_mlp_new(size_t T, size_t C, size_t L);
+ty_block ty_norm_new(size_t T, size_t C);
+ty_block ty_output_new(size_t T, size_t C, size_t V, int owner);
 /* The window of whole block b with these inputs and outputs; the bias goes with one of the windows that share
  * outputs, has_bias says whether with this one. */
 ty_block ty_block_window(const ty_block *b, ty_span in, ty_span out, int has_bias);
 /* Chunk i of p of a span that is the whole. */
 ty_span ty_span_chunk(ty_span whole, int p, int i);
+
+/* For blocks: charge all of works[n]; true when t holds numbers to compute. */
+int ty_block_charge(ty_rank *r, const ty_work *works, int n, ty_tensor t);
+/* For init: parameters [first, first + n) of the block, normal numbers of the key times scale, or one value. */
+void ty_block_draw(const ty_block *b, size_t first, size_t n, uint64_t key, double scale);
+void ty_block_set(const ty_block *b, size_t first, size_t n, float value);
 
 /* Copy window b's parameters `from` (flat: w then b) to their places in the whole network's flat parameters. */
 void ty_block_place(const ty_block *b, const float *from, float *whole);

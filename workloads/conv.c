@@ -40,21 +40,12 @@ static void init(const ty_block *b, uint64_t seed)
         b->p.data[i] = scale * (float)ty_normal(key, i);
 }
 
-/* Charge all of works[n]; true when there are numbers to compute. */
-static int charge(ty_rank *r, const ty_work *work, int n, ty_tensor t)
-{
-    int real = 0;
-    for (int i = 0; i < n; i++)
-        real = ty_op(r, work[i], t);
-    return real;
-}
-
 static ty_tensor forward(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor saved)
 {
     ty_work work[TY_CONV_WORKS];
     ty_conv s = shape_of(b, x.rows);
     (void)saved;
-    if (charge(r, work, ty_work_conv_fwd(&s, work), y))
+    if (ty_block_charge(r, work, ty_work_conv_fwd(&s, work), y))
         ty_kernel_conv_fwd(y.data, x.data, b->p.data, b->p.data + weights(b), &s, b->work.data);
     return y;
 }
@@ -65,10 +56,10 @@ static ty_tensor backward(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor 
     ty_work work[TY_CONV_WORKS];
     ty_conv s = shape_of(b, x.rows);
     (void)y, (void)saved;
-    if (charge(r, work, ty_work_conv_bwd_w(&s, work), b->dp))
+    if (ty_block_charge(r, work, ty_work_conv_bwd_w(&s, work), b->dp))
         ty_kernel_conv_bwd_w(b->dp.data, b->dp.data + weights(b), x.data, dy.data, &s,
                              b->work.data);
-    if (dx.n && charge(r, work, ty_work_conv_bwd_x(&s, work), dx))
+    if (dx.n && ty_block_charge(r, work, ty_work_conv_bwd_x(&s, work), dx))
         ty_kernel_conv_bwd_x(dx.data, dy.data, b->p.data, &s, b->work.data);
     return dx;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the readers (dataset_idx.c, dataset_digits.c) share, and the data set without numbers.
+ * What the readers (dataset_idx.c, dataset_digits.c) share, the data set without numbers, and sequences as windows.
  */
 #include "workloads/dataset_file.h"
+
+#include "kernels/kernels.h"
 
 #include <errno.h>
 #include <math.h>
@@ -94,8 +96,57 @@ void ty_dataset_synthetic(ty_dataset *d, uint32_t n, uint32_t features, uint32_t
     d->test.n = 0;
 }
 
+/* Windows that fit into `room` elements with what lies `ahead` of them. */
+static size_t windows(const ty_sequence *s, size_t room)
+{
+    const size_t span = s->T + s->ahead;
+    return room < span ? 0 : (room - span) / s->stride + 1;
+}
+
+ty_err ty_dataset_sequence_take(ty_dataset *d, const char *name, ty_sequence s, size_t train)
+{
+    TY_CHECK(s.T > 0 && s.targets > 0 && s.targets <= s.T && s.stride > 0 && train <= s.length,
+             "windows of %zu, %zu targets, %zu apart, %zu of %zu to train on", s.T, s.targets,
+             s.stride, train, s.length);
+    const size_t before = s.T - s.targets + s.ahead; /* of the first label in a window */
+    s.test_at = train > before ? train - before : 0;
+    const size_t n = windows(&s, train), m = windows(&s, s.length - s.test_at);
+    *d = (ty_dataset){.sequence = s, .mean = 0, .std = 1};
+    if (n && m && n <= UINT32_MAX && m <= UINT32_MAX) {
+        d->train.n = (uint32_t)n;
+        d->test.n = (uint32_t)m;
+        return ty_ok();
+    }
+    ty_dataset_free(d);
+    if (n && m)
+        return ty_error(TY_EUSAGE, "%s is too long: %zu windows; use less of it", name, n + m);
+    return ty_error(TY_EUSAGE,
+                    "%s is too short: %zu elements, and windows of --context %zu with what follows "
+                    "need %zu to train on and %zu behind; use a smaller --context or more data",
+                    name, s.length, s.T, s.T + s.ahead, s.targets);
+}
+
+size_t ty_dataset_features(const ty_dataset *d)
+{
+    return d->sequence.value ? d->sequence.T : (size_t)d->train.height * d->train.width;
+}
+
+size_t ty_dataset_targets(const ty_dataset *d)
+{
+    return d->sequence.value ? d->sequence.targets : 1;
+}
+
+ty_work ty_dataset_load_work(const ty_dataset *d, size_t rows, int augment)
+{
+    const ty_images *im = &d->train;
+    if (d->sequence.value)
+        return ty_work_copy(rows * d->sequence.T);
+    return ty_work_augment(rows, im->height, im->width, augment && im->pixels);
+}
+
 void ty_dataset_free(ty_dataset *d)
 {
+    free(d->sequence.value);
     free(d->train.pixels);
     free(d->train.labels);
     free(d->test.pixels);

@@ -8,6 +8,7 @@
 #include "workloads/dataset.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Movement is uniform in +-these. The shift is a part of the image's side, 2 pixels of MNIST's 28,
  * so that the 8x8 digits move by as much of a stroke. */
@@ -109,12 +110,47 @@ static float label_of(const ty_loader *l, const ty_images *im, uint32_t sample)
     return (float)(uint32_t)(ty_uniform(ty_key(l->seed, KEY_LABEL, sample), 0) * im->classes);
 }
 
-static void check(const ty_images *im, size_t first, size_t count, ty_tensor x, ty_tensor labels)
+/* Rows of x = windows, rows of labels = what follows them. `at`: where sample 0 begins; order NULL as in decode. */
+static void cut_windows(const ty_sequence *s, size_t at, const uint32_t *order, size_t first,
+                        ty_tensor x, ty_tensor labels)
 {
-    TY_CHECK(!x.rows || x.cols == (size_t)im->height * im->width,
-             "x has %zu columns, images %u x %u pixels", x.cols, im->height, im->width);
-    TY_CHECK(first <= count && x.rows <= count - first && labels.n <= count - first,
+    const size_t of_label = s->T - s->targets + s->ahead;
+    for (size_t i = 0; i < x.rows || i * s->targets < labels.n; i++) {
+        const float *window = s->value + at + (order ? order[i] : first + i) * s->stride;
+        if (i < x.rows)
+            memcpy(x.data + i * s->T, window, s->T * sizeof *window);
+        if (i * s->targets < labels.n)
+            memcpy(labels.data + i * s->targets, window + of_label, s->targets * sizeof *window);
+    }
+}
+
+static void check(const ty_dataset *d, size_t first, size_t count, ty_tensor x, ty_tensor labels)
+{
+    const size_t features = ty_dataset_features(d), targets = ty_dataset_targets(d);
+    TY_CHECK(!x.rows || x.cols == features, "x has %zu columns, a sample %zu numbers", x.cols,
+             features);
+    TY_CHECK(first <= count && x.rows <= count - first && labels.n <= (count - first) * targets,
              "samples %zu + %zu (labels %zu) of %zu", first, x.rows, labels.n, count);
+}
+
+/* The numbers that are there: of x when it is `real`, of labels when they have data. */
+static void fill(ty_loader *l, const ty_images *im, const uint32_t *order, size_t first, int moved,
+                 int real, ty_tensor x, ty_tensor labels)
+{
+    const ty_dataset *d = l->data;
+    if (d->sequence.value) {
+        x.rows = real ? x.rows : 0;
+        labels.n = labels.data ? labels.n : 0;
+        cut_windows(&d->sequence, im == &d->test ? d->sequence.test_at : 0, order, first, x,
+                    labels);
+        return;
+    }
+    if (real && im->pixels)
+        decode(l, im, order, first, moved, x);
+    else if (real)
+        invent(l, order, x);
+    for (size_t i = 0; labels.data && i < labels.n; i++)
+        labels.data[i] = label_of(l, im, order ? order[i] : (uint32_t)(first + i));
 }
 
 void ty_loader_train(ty_loader *l, ty_rank *r, long step, size_t first, ty_tensor x,
@@ -122,25 +158,18 @@ void ty_loader_train(ty_loader *l, ty_rank *r, long step, size_t first, ty_tenso
 {
     const ty_images *im = &l->data->train;
     const int moved = l->augment && im->pixels;
-    check(im, first, ty_loader_count(l, step), x, labels);
-    const int real = x.rows && ty_op(r, ty_work_augment(x.rows, im->height, im->width, moved), x);
+    check(l->data, first, ty_loader_count(l, step), x, labels);
+    const int real = x.rows && ty_op(r, ty_dataset_load_work(l->data, x.rows, moved), x);
     const uint32_t *order = l->order + start(l, step) + first;
     if (real || labels.data) /* labels cost nothing, so no operation is asked about them */
         shuffle(l, step / (long)ty_loader_steps(l));
-    if (real && im->pixels)
-        decode(l, im, order, 0, moved, x);
-    else if (real)
-        invent(l, order, x);
-    for (size_t i = 0; labels.data && i < labels.n; i++)
-        labels.data[i] = label_of(l, im, order[i]);
+    fill(l, im, order, 0, moved, real, x, labels);
 }
 
 void ty_loader_test(ty_loader *l, ty_rank *r, size_t first, ty_tensor x, ty_tensor labels)
 {
     const ty_images *im = &l->data->test;
-    check(im, first, im->n, x, labels);
-    if (x.rows && ty_op(r, ty_work_augment(x.rows, im->height, im->width, 0), x))
-        decode(l, im, NULL, first, 0, x);
-    for (size_t i = 0; labels.data && i < labels.n; i++)
-        labels.data[i] = label_of(l, im, (uint32_t)(first + i));
+    check(l->data, first, im->n, x, labels);
+    const int real = x.rows && ty_op(r, ty_dataset_load_work(l->data, x.rows, 0), x);
+    fill(l, im, NULL, first, 0, real, x, labels);
 }

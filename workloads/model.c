@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "workloads/model.h"
 
-#include "kernels/kernels.h"
-
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +40,20 @@ static size_t widest(const ty_block *blocks, int n, int first)
     return w;
 }
 
+static const ty_block *find(const ty_model *m, int index)
+{
+    for (int i = 0; i < m->n; i++)
+        if (m->block[i].index == index)
+            return &m->block[i];
+    TY_CHECK(0, "this rank needs block %d", index);
+    return NULL;
+}
+
+ty_tensor ty_model_gradient(const ty_model *m, int index, size_t n)
+{
+    return ty_slice(find(m, index)->dp, 0, n);
+}
+
 /* Cut each block's views out of the flat parameters, and give it its initial values. */
 static void lay_out(ty_model *m, int train, uint64_t seed)
 {
@@ -52,7 +65,11 @@ static void lay_out(ty_model *m, int train, uint64_t seed)
         if (train)
             b->dp = ty_slice(m->grads, at, n);
         b->work = m->work;
-        if (b->ops->init)
+        if (b->tied && !b->copy) {
+            b->p = ty_slice(find(m, b->owner)->p, 0, b->tied);
+            if (train)
+                b->dp = ty_model_gradient(m, b->owner, b->tied);
+        } else if (b->ops->init)
             b->ops->init(b, seed);
         at += n;
     }
@@ -154,9 +171,8 @@ ty_tensor ty_model_dy(ty_model *m, size_t rows)
 ty_tensor ty_model_loss(ty_model *m, int slot, ty_tensor labels, float scale, double *loss)
 {
     ty_tensor y = m->out[slot * m->n + m->n - 1], dy = ty_model_dy(m, y.rows);
-    if (ty_op(m->rank, ty_work_softmax_xent(y.rows, y.cols), dy))
-        *loss += scale *
-                 ty_kernel_softmax_xent(dy.data, y.data, labels.data, y.rows, y.cols, scale, NULL);
+    scale /= (float)m->loss.targets;
+    *loss += scale * ty_loss_sum(&m->loss, m->rank, dy, y, labels, scale, NULL);
     return dy;
 }
 
@@ -185,11 +201,26 @@ void ty_model_zero(ty_model *m)
     ty_fill(m->rank, m->grads, 0);
 }
 
-size_t ty_model_correct(ty_model *m, ty_tensor x, ty_tensor labels)
+double ty_model_test(ty_model *m, ty_tensor x, ty_tensor labels, size_t *right)
 {
-    size_t correct = 0;
     ty_tensor y = ty_model_forward(m, 0, x);
-    if (ty_op(m->rank, ty_work_softmax_xent(y.rows, y.cols), y))
-        ty_kernel_softmax_xent(y.data, y.data, labels.data, y.rows, y.cols, 1, &correct);
-    return correct;
+    return ty_loss_sum(&m->loss, m->rank, y, y, labels, 1, right);
+}
+
+static int all_finite(ty_tensor t)
+{
+    for (size_t i = 0; t.data && i < t.n; i++)
+        if (!isfinite(t.data[i]))
+            return 0;
+    return 1;
+}
+
+int ty_model_fault(const ty_model *m, int slot)
+{
+    int i = 0;
+    if (!all_finite(m->input[slot]))
+        return -1;
+    while (i < m->n && all_finite(m->out[slot * m->n + i]))
+        i++;
+    return i;
 }

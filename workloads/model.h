@@ -7,6 +7,7 @@
 #define TY_WORKLOADS_MODEL_H
 
 #include "workloads/block.h"
+#include "workloads/loss.h"
 
 typedef struct ty_model {
     ty_rank  *rank;
@@ -22,6 +23,7 @@ typedef struct ty_model {
     ty_tensor dx[2];          /* gradients on their way back, in turn */
     ty_tensor work;           /* [largest workspace of a block] */
     int       first;          /* the network starts here: the input needs no gradient */
+    ty_loss   loss;           /* set by its owner before ty_model_loss */
 } ty_model;
 
 /* Build blocks[n] for at most `rows` rows a micro-batch. `first`: block 0 is fed by data, not by another rank.
@@ -37,8 +39,8 @@ double ty_model_bytes(const ty_block *blocks, int n, size_t rows, int slots, int
 ty_tensor ty_block_forward(ty_model *m, int slot, int i, ty_tensor x);
 ty_tensor ty_model_forward(ty_model *m, int slot, ty_tensor x);
 
-/* Softmax cross-entropy of the last output of slot against labels [rows]; returns dlogits, scaled. *loss += scale *
- * (sum over rows); real tensors only. */
+/* m->loss of the last output of slot against labels [rows * targets]; returns its gradient, scaled. *loss += scale *
+ * (sum over rows of the mean over their labels); real tensors only. */
 ty_tensor ty_model_loss(ty_model *m, int slot, ty_tensor labels, float scale, double *loss);
 
 /* Gradients of one block, and of all; returns the gradient of its input (n == 0 when nobody needs it). */
@@ -48,10 +50,18 @@ ty_tensor ty_model_backward(ty_model *m, int slot, ty_tensor dy);
 /* Where a gradient [rows, out of the last block] that comes from elsewhere may be received. */
 ty_tensor ty_model_dy(ty_model *m, size_t rows);
 
+/* The gradient of the first n parameters of the block with this index in the whole network; this rank has it. */
+ty_tensor ty_model_gradient(const ty_model *m, int index, size_t n);
+
 /* Set gradients to zero, before a step. */
 void ty_model_zero(ty_model *m);
 
-/* Number of rows of test set x [rows,in] that the model classifies as labels say; 0 for ghosts. */
-size_t ty_model_correct(ty_model *m, ty_tensor x, ty_tensor labels);
+/* Forward of x [rows,in] and m->loss against labels [rows * targets]: returns the sum over labels, 0 for ghosts.
+ *   right   out: labels that are what the model thinks most likely */
+double ty_model_test(ty_model *m, ty_tensor x, ty_tensor labels, size_t *right);
+
+/* After a loss that is not finite: the first block of slot `slot` whose output holds a number that is not; -1 when it
+ * was the input, m->n when all are finite. */
+int ty_model_fault(const ty_model *m, int slot);
 
 #endif

@@ -18,6 +18,9 @@ static ty_err open_synthetic(const ty_workload_options *o, ty_problem *p)
     if (o->hidden_n)
         return ty_error(TY_EUSAGE,
                         "synthetic-mlp has equal layers: use --layers and --width, not --hidden");
+    if (o->heads || o->context)
+        return ty_error(TY_EUSAGE,
+                        "--heads and --context belong to sequences; synthetic-mlp has none");
     for (long i = 0; i + 1 < layers; i++)
         hidden[i] = width;
     ty_dataset_synthetic(&p->data, o->samples ? (uint32_t)o->samples : 8192, (uint32_t)width,
