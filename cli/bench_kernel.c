@@ -1,310 +1,284 @@
 /* SPDX-License-Identifier: MIT
  *
- * bench_kernel - the list of kernels and shapes, their naive references, and the clock. OpenBLAS is
- * loaded when it is there: it is for comparison alone, so nothing links with it. Both run in turns,
- * so that a disturbance meets both.
+ * bench_kernel - `bench kernel`: the roof of this machine, then every kernel checked, rated and held against it.
  */
-#define _GNU_SOURCE
-#include "cli/bench.h"
+#include "experiments/bench_kernel.h"
 
-#include "base/clock.h"
-#include "base/err.h"
-#include "base/stats.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "cli/bench.h"
+#include "cli/setup.h"
+#include "experiments/bench_peer.h"
+#include "experiments/output.h"
 #include "kernels/kernels.h"
 
-#include <dlfcn.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { MAX_ROUNDS = 64 };
-static const double SAMPLE_S = 2e-3; /* a sample lasts about so long */
+enum { ROUNDS = 25, QUICK_ROUNDS = 11 };
 
-typedef struct spec {
-    const char *name;
-    enum { PRODUCT, ADD, COPY, SCALE, RELU, SGD } kind;
-    int trans_a, trans_b, accumulate;
-    size_t M, N, K;
-} spec;
+typedef struct bench {
+    FILE *screen, *csv;
+    int threads;
+    ty_roof roof[2]; /* of one thread, and of all */
+    size_t roofs;
+    ty_kernel_line *line;
+    size_t lines, room;
+} bench;
 
-/* clang-format off */
-static const spec list[] = { /* the quick ones first: the layers of mnist-mlp, and a cube */
-    {"gemm_nn", PRODUCT, 0, 0, 0, 128, 512, 784}, {"gemm_nn", PRODUCT, 0, 0, 0, 128, 256, 512},
-    {"gemm_nt", PRODUCT, 0, 1, 0, 128, 512, 256}, {"gemm_tn", PRODUCT, 1, 0, 1, 784, 512, 128},
-    {"gemm_tn", PRODUCT, 1, 0, 1, 512, 256, 128}, {"gemm_nn", PRODUCT, 0, 0, 0, 512, 512, 512},
-    {"add",   ADD,   0, 0, 0, 1 << 20, 1, 1}, {"copy",  COPY,  0, 0, 0, 1 << 20, 1, 1},
-    {"sgd",   SGD,   0, 0, 0, 1 << 20, 1, 1}, {"relu",  RELU,  0, 0, 0, 1 << 16, 1, 1},
-    {"gemm_nn", PRODUCT, 0, 0, 0, 128,  10, 256}, {"gemm_nn", PRODUCT, 0, 0, 0,  64, 512, 784},
-    {"gemm_nt", PRODUCT, 0, 1, 0,  64, 512, 256}, {"gemm_tn", PRODUCT, 1, 0, 1, 784, 512,  64},
-    {"gemm_nn", PRODUCT, 0, 0, 0, 1024, 1024, 1024}, {"gemm_nt", PRODUCT, 0, 1, 0, 1024, 1024, 1024},
-    {"gemm_tn", PRODUCT, 1, 0, 0, 1024, 1024, 1024},
-    {"add",   ADD,   0, 0, 0, 1 << 14, 1, 1}, {"scale", SCALE, 0, 0, 0, 1 << 20, 1, 1},
-    {"add",   ADD,   0, 0, 0, 1 << 23, 1, 1}, {"sgd",   SGD,   0, 0, 0, 1 << 23, 1, 1},
-};
-/* clang-format on */
-enum { QUICK = 10 };
+/* ---- the roof -------------------------------------------------------------------------------- */
 
-/* ---- OpenBLAS, when it is installed ---------------------------------------------------------- */
-
-typedef void sgemm(int order, int trans_a, int trans_b, int M, int N, int K, float alpha,
-                   const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc);
-static struct {
-    int tried;
-    sgemm *multiply;
-    char text[200];
-} peer;
-
-static void *symbol(void *library, const char *name)
+static void measure_roofs(bench *b, ty_ruler *ruler, int quick)
 {
-    return library ? dlsym(library, name) : NULL;
-}
-
-const char *ty_bench_peer(int threads)
-{
-    char *(*config)(void);
-    void (*set_threads)(int);
-    if (peer.tried++)
-        return peer.text;
-    void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
-    *(void **)&peer.multiply = symbol(library, "cblas_sgemm");
-    *(void **)&config = symbol(library, "openblas_get_config");
-    *(void **)&set_threads = symbol(library, "openblas_set_num_threads");
-    if (set_threads)
-        set_threads(threads);
-    snprintf(peer.text, sizeof peer.text, "beside %s",
-             peer.multiply ? config ? config() : "OpenBLAS"
-                           : "nothing: apt-get install libopenblas0 gives a peer");
-    return peer.text;
-}
-
-/* ---- one call of a kernel, ours or theirs ---------------------------------------------------- */
-
-typedef struct operands {
-    float *a, *b, *c, *d; /* c: result of ours, d: of the other */
-    size_t na, nb, nc;
-} operands;
-
-static void ours(const spec *s, const operands *o)
-{
-    switch (s->kind) {
-    case PRODUCT:
-        ty_kernel_gemm(s->trans_a, s->trans_b, s->M, s->N, s->K, o->a, o->b, s->accumulate, o->c);
-        break;
-    case ADD:
-        ty_kernel_add(o->c, o->a, s->M);
-        break;
-    case COPY:
-        ty_kernel_copy(o->c, o->a, s->M);
-        break;
-    case SCALE:
-        ty_kernel_scale(o->c, 0.999f, s->M);
-        break;
-    case RELU:
-        ty_kernel_relu_fwd(o->c, s->M);
-        break;
-    case SGD:
-        ty_kernel_sgd(o->c, o->b, o->a, s->M, 0.01f, 0.9f);
-        break;
+    const double most = quick ? 1 << 28 : 0;
+    if (b->threads > 1) {
+        ty_ruler_open(ruler, 1);
+        ty_kernel_bind(0);
+        ty_roof_measure(&b->roof[b->roofs++], ruler, most);
     }
+    ty_ruler_open(ruler, b->threads);
+    ty_kernel_bind(0);
+    ty_roof_measure(&b->roof[b->roofs++], ruler, most);
 }
 
-static void theirs(const spec *s, const operands *o)
+static void print_roofs(const bench *b)
 {
-    enum { ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 };
-    int M = (int)s->M, N = (int)s->N, K = (int)s->K;
-    peer.multiply(ROW_MAJOR, s->trans_a ? TRANSPOSED : PLAIN, s->trans_b ? TRANSPOSED : PLAIN, M, N,
-                  K, 1, o->a, s->trans_a ? M : K, o->b, s->trans_b ? K : N, s->accumulate ? 1 : 0,
-                  o->d, N);
-}
-
-/* ---- the naive reference --------------------------------------------------------------------- */
-
-/* Element (i, j) of a product, in double, and what rounding may make of it: eps sqrt(K) times the sum of sizes. */
-static double naive(const spec *s, const operands *o, size_t i, size_t j, double start,
-                    double *bound)
-{
-    double sum = s->accumulate ? start : 0, size = fabs(sum);
-    for (size_t k = 0; k < s->K; k++) {
-        double term = (double)o->a[s->trans_a ? k * s->M + i : i * s->K + k] *
-                      (double)o->b[s->trans_b ? j * s->K + k : k * s->N + j];
-        sum += term;
-        size += fabs(term);
+    FILE *f = b->screen;
+    char size[32];
+    fprintf(f, "%-34s", "roof");
+    for (size_t r = 0; r < b->roofs; r++)
+        fprintf(f, " %3d thread%s ", b->roof[r].threads, b->roof[r].threads == 1 ? " " : "s");
+    fprintf(f, "\n%-34s", "  multiply-adds on registers");
+    for (size_t r = 0; r < b->roofs; r++)
+        fprintf(f, " %8.1f Gflop/s", b->roof[r].flops / 1e9);
+    for (int l = TY_L1; l < TY_LEVELS; l++) {
+        const double bytes = ty_roof_typical(&b->roof[b->roofs - 1], l);
+        fprintf(f, "\n  triad over %-9s %-12s", ty_show(size, sizeof size, bytes, "B"),
+                ty_level_name[l]);
+        for (size_t r = 0; r < b->roofs; r++)
+            fprintf(f, " %8.1f GB/s   ", ty_roof_bandwidth(&b->roof[r], bytes) / 1e9);
     }
-    *bound = 6e-8 * (1 + sqrt((double)s->K)) * size;
-    return sum;
+    fputc('\n', f);
+    for (size_t r = 0; r < b->roofs; r++)
+        if (b->roof[r].disturbed)
+            fprintf(f, "  disturbed: %d of %d sizes of %d thread%s\n", b->roof[r].disturbed,
+                    b->roof[r].points, b->roof[r].threads, b->roof[r].threads == 1 ? "" : "s");
 }
 
-/* What element i must be after one call, from what was there before. */
-static double expected(const spec *s, const operands *o, size_t i, double before, double velocity,
-                       double *bound)
+static ty_err write_roofs(const bench *b, const char *dir)
 {
-    const double a = (double)o->a[i % o->na];
-    switch (s->kind) {
-    case PRODUCT:
-        return naive(s, o, i / s->N, i % s->N, before, bound);
-    case ADD:
-        return before + a;
-    case COPY:
-        return a;
-    case SCALE:
-        return before * (double)0.999f;
-    case RELU:
-        return before > 0 ? before : 0;
-    case SGD:
-        return before - (double)0.01f * ((double)0.9f * velocity + a);
+    char path[1100];
+    ty_file w;
+    snprintf(path, sizeof path, "%s/roof.csv", dir);
+    TY_TRY(ty_file_open(&w, path));
+    fprintf(w.f, "threads,flop_per_s,triad_bytes,level,triad_byte_per_s\n");
+    for (size_t r = 0; r < b->roofs; r++)
+        for (int i = 0; i < b->roof[r].points; i++)
+            fprintf(w.f, "%d,%.9g,%.9g,%s,%.9g\n", b->roof[r].threads, b->roof[r].flops,
+                    b->roof[r].bytes[i],
+                    ty_level_name[ty_roof_level(&b->roof[r], b->roof[r].bytes[i])],
+                    b->roof[r].bandwidth[i]);
+    return ty_file_commit(&w);
+}
+
+/* ---- the lines ------------------------------------------------------------------------------- */
+
+static void print_head(const bench *b, int rounds)
+{
+    fprintf(b->screen,
+            "\n%d thread%s; %d samples a line: median (p10..p90); arrays are where the call before "
+            "left them\n"
+            "roof: least time by the roofline / time; #wrong: elements off by more than rounding "
+            "from a naive reference in double\n%s\n\n",
+            b->threads, b->threads == 1 ? "" : "s", rounds, ty_peer_open(b->threads));
+    fprintf(b->screen, "%-14s %-31s %9s %6s %10s %21s %8s %7s %11s %8s %6s\n", "kernel", "shape",
+            "footprint", "#wrong", "time us", "(p10..p90)", "Gflop/s", "GB/s", "roof", "OpenBLAS",
+            "ratio");
+}
+
+static void print_line(FILE *f, const ty_kernel_line *l)
+{
+    char size[32], spread[40], roof[32], peer[16] = "", ratio[16] = "";
+    fprintf(f, "%-14s %-31s %9s %6zu", l->kernel, l->shape,
+            ty_show(size, sizeof size, l->footprint, "B"), l->wrong);
+    if (l->wrong) {
+        fprintf(f, "   no rate: of %zu elements %zu are wrong\n", l->elements, l->wrong);
+        return;
     }
-    return NAN;
-}
-
-/* Every element of small results, a prime stride through large ones. Operands are at most
- * 1/2 in size. */
-static size_t count_wrong(const spec *s, operands *o)
-{
-    size_t wrong = 0, stride = s->kind == PRODUCT && s->M * s->N * s->K > (1u << 24) ? 61 : 1;
-    float *before = ty_alloc(o->nc * sizeof *before),
-          *velocity = ty_alloc(o->nb * sizeof *velocity);
-    memcpy(before, o->c, o->nc * sizeof *before);
-    memcpy(velocity, o->b, o->nb * sizeof *velocity);
-    ours(s, o);
-    for (size_t i = 0; i < o->nc; i += stride) {
-        double bound = 1e-6, v = s->kind == SGD ? (double)velocity[i] : 0;
-        double want = expected(s, o, i, (double)before[i], v, &bound);
-        wrong += !(fabs((double)o->c[i] - want) <= bound);
+    snprintf(spread, sizeof spread, "(%.2f..%.2f)", 1e6 * l->low, 1e6 * l->high);
+    snprintf(roof, sizeof roof, "%.0f %% %s", 100 * l->roof_s / l->seconds, l->bound);
+    if (l->peer_s > 0) {
+        snprintf(peer, sizeof peer, "%.1f", l->flops / l->peer_s / 1e9);
+        snprintf(ratio, sizeof ratio, "%.2f", l->peer_s / l->seconds);
     }
-    free(before);
-    free(velocity);
-    return wrong;
+    fprintf(f, " %10.2f %21s %8.1f %7.1f %11s %8s %6s%s\n", 1e6 * l->seconds, spread,
+            l->flops / l->seconds / 1e9, l->bytes / l->seconds / 1e9, roof, peer, ratio,
+            l->disturbed ? "  disturbed" : "");
 }
 
-/* ---- the clock ------------------------------------------------------------------------------- */
-
-static double time_of(void (*call)(const spec *, const operands *), const spec *s,
-                      const operands *o, int calls)
+static void csv_head(FILE *f)
 {
-    double begin = ty_clock();
-    for (int i = 0; i < calls; i++)
-        call(s, o);
-    return (ty_clock() - begin) / calls;
+    fprintf(f, "kernel,class,shape,threads,wrong,seconds,seconds_p10,seconds_p90,flops,bytes,"
+               "footprint,flop_per_s,byte_per_s,roof_s,roof_share,bound,openblas_s,disturbed\n");
 }
 
-/* Idle threads of one library spin for a while and would slow the other. */
-static void settle(int threads)
+static void csv_line(FILE *f, const ty_kernel_line *l, int threads)
 {
-    if (threads > 1)
-        nanosleep(&(struct timespec){.tv_nsec = 120000000}, NULL);
+    fprintf(f, "%s,%s,%s,%d,%zu,", l->kernel, l->kind, l->shape, threads, l->wrong);
+    if (l->wrong) {
+        fprintf(f, ",,,%.9g,%.9g,%.9g,,,,,,,\n", l->flops, l->bytes, l->footprint);
+        return;
+    }
+    fprintf(f, "%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%s,", l->seconds, l->low, l->high,
+            l->flops, l->bytes, l->footprint, l->flops / l->seconds, l->bytes / l->seconds,
+            l->roof_s, l->roof_s / l->seconds, l->bound);
+    if (l->peer_s > 0)
+        fprintf(f, "%.9g", l->peer_s);
+    fprintf(f, ",%d\n", l->disturbed);
 }
 
-static void rate(ty_bench_line *l, double *seconds, int n, double amount)
+static void each(void *arg, const ty_kernel_line *l)
 {
-    l->rate = amount / ty_quantile(seconds, (size_t)n, 0.5);
-    l->low = amount / ty_quantile(seconds, (size_t)n, 0.9);
-    l->high = amount / ty_quantile(seconds, (size_t)n, 0.1);
+    bench *b = arg;
+    if (b->lines == b->room) {
+        b->room = b->room ? 2 * b->room : 64;
+        b->line = realloc(b->line, b->room * sizeof *b->line);
+        TY_CHECK(b->line, "out of memory for %zu lines", b->room);
+    }
+    b->line[b->lines++] = *l;
+    print_line(b->screen, l);
+    fflush(b->screen);
+    if (b->csv)
+        csv_line(b->csv, l, b->threads);
 }
 
-/* Samples in turns of a few; SGD's values stay finite because its gradient is small. */
-static void race(const spec *s, const operands *o, int rounds, int threads, double *mine,
-                 double *his)
+/* ---- the end --------------------------------------------------------------------------------- */
+
+/* Geometric mean of OpenBLAS's time over ours, of one kernel or (NULL) of all that have a peer; disturbed lines count only when
+ * there are no others. Returns how many went in. */
+static size_t ratio_to_peer(const bench *b, const char *kernel, int disturbed, double *mean)
 {
-    int turn = threads > 1 ? 8 : 1;
-    double once = time_of(ours, s, o, 1);
-    int calls = 1 + (int)(SAMPLE_S / (once > 1e-7 ? once : 1e-7));
-    for (int first = 0; first < rounds; first += turn) {
-        int last = first + turn < rounds ? first + turn : rounds;
-        settle(his ? threads : 1);
-        time_of(ours, s, o, 1);
-        for (int r = first; r < last; r++)
-            mine[r] = time_of(ours, s, o, calls);
-        if (!his)
+    double sum = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < b->lines; i++) {
+        const ty_kernel_line *l = &b->line[i];
+        if (l->peer_s <= 0 || l->wrong || l->disturbed > disturbed ||
+            (kernel && strcmp(kernel, l->kernel)))
             continue;
-        settle(threads);
-        time_of(theirs, s, o, 1);
-        for (int r = first; r < last; r++)
-            his[r] = time_of(theirs, s, o, calls);
+        sum += log(l->peer_s / l->seconds);
+        n++;
     }
+    *mean = n ? exp(sum / (double)n) : 0;
+    return n;
 }
 
-/* ---- one line -------------------------------------------------------------------------------- */
-
-static float *numbers(size_t n)
+static void print_ratios(const bench *b)
 {
-    static uint32_t x = 1;
-    float *v = aligned_alloc(64, (n / 16 + 1) * 64);
-    TY_CHECK(v, "out of memory for %zu numbers", n);
-    for (size_t i = 0; i < n; i++)
-        v[i] = (float)((x = x * 1664525u + 1013904223u) >> 8) * 0x1p-24f - 0.5f;
-    return v;
+    const char *last = "";
+    double mean;
+    const int all = !ratio_to_peer(b, NULL, 0, &mean);
+    const size_t n = ratio_to_peer(b, NULL, all, &mean);
+    if (!n)
+        return;
+    fprintf(b->screen, "\nOpenBLAS's time / ours, geometric mean over %zu %sline%s: %.3f", n,
+            all ? "disturbed " : "undisturbed ", n == 1 ? "" : "s", mean);
+    for (size_t i = 0; i < b->lines; i++)
+        if (strcmp(last, b->line[i].kernel) &&
+            ratio_to_peer(b, last = b->line[i].kernel, all, &mean))
+            fprintf(b->screen, "; %s %.3f", last, mean);
+    fputc('\n', b->screen);
 }
 
-static void open_operands(operands *o, const spec *s)
+static void print_disturbed(const bench *b, const ty_ruler *ruler)
 {
-    int product = s->kind == PRODUCT;
-    o->na = product ? s->M * s->K : s->M;
-    o->nb = product ? s->K * s->N : s->M;
-    o->nc = product ? s->M * s->N : s->M;
-    o->a = numbers(o->na);
-    o->b = numbers(o->nb);
-    o->c = numbers(o->nc);
-    o->d = numbers(o->nc);
-}
-
-static void close_operands(operands *o)
-{
-    free(o->a);
-    free(o->b);
-    free(o->c);
-    free(o->d);
-}
-
-static ty_work work_of(const spec *s)
-{
-    switch (s->kind) {
-    case PRODUCT:
-        return (ty_work){.flops = 2.0 * (double)s->M * (double)s->N * (double)s->K};
-    case ADD:
-        return ty_work_add(s->M);
-    case COPY:
-        return ty_work_copy(s->M);
-    case SCALE:
-        return ty_work_scale(s->M);
-    case RELU:
-        return ty_work_relu_fwd(s->M);
-    case SGD:
-        return ty_work_sgd(s->M);
+    size_t n = 0, again = 0;
+    for (size_t i = 0; i < b->lines; i++) {
+        n += b->line[i].disturbed != 0;
+        again += b->line[i].again > 0;
     }
-    return (ty_work){0};
+    fprintf(b->screen,
+            "%sdisturbed: %zu of %zu lines (%zu were measured again): a ruler before or after was "
+            "below %.1f x that of one thread (%.1f Gflop/s), or something else was given a "
+            "processor\n",
+            b->lines ? "" : "\n", n, b->lines, again, 0.9 * ruler->processors, ruler->one / 1e9);
 }
 
-static void time_line(const spec *s, operands *o, int rounds, int threads, ty_bench_line *l)
+static ty_err finish(bench *b, const char *dir, const ty_ruler *ruler)
 {
-    double mine[MAX_ROUNDS], his[MAX_ROUNDS];
-    int beside = l->flops && peer.multiply != NULL;
-    ty_work w = work_of(s);
-    settle(threads);
-    l->peak = ty_kernel_fma_peak(5e-3);
-    race(s, o, rounds, threads, mine, beside ? his : NULL);
-    settle(threads);
-    l->peak = fmax(l->peak, ty_kernel_fma_peak(5e-3));
-    if (beside) {
-        rate(l, his, rounds, w.flops);
-        l->peer = l->rate;
+    char title[120];
+    size_t wrong = 0;
+    for (size_t i = 0; i < b->lines; i++)
+        wrong += b->line[i].wrong;
+    print_ratios(b);
+    print_disturbed(b, ruler);
+    if (dir) {
+        TY_TRY(write_roofs(b, dir));
+        snprintf(title, sizeof title, "kernels with %d thread%s under this machine's roofs",
+                 b->threads, b->threads == 1 ? "" : "s");
+        ty_err e = ty_plot_roofline(dir, title, &b->roof[b->roofs - 1], b->line, b->lines);
+        if (e.code)
+            fprintf(b->screen, "no plot: %s\n", e.msg);
+        else
+            fprintf(b->screen, "files         %s/: roofline.svg roof.csv kernels.csv\n", dir);
     }
-    rate(l, mine, rounds, l->flops ? w.flops : w.bytes);
+    return wrong ? ty_error(TY_EWRONG, "%zu elements differ from the naive reference", wrong)
+                 : ty_ok();
 }
 
-int ty_bench_kernel(int i, int rounds, int threads, int quick, ty_bench_line *line)
+static ty_err measure(bench *b, const ty_options *o, ty_ruler *ruler)
 {
-    operands o;
-    if (i >= (quick ? QUICK : (int)(sizeof list / sizeof *list)))
-        return 0;
-    const spec *s = &list[i];
-    *line = (ty_bench_line){
-        .kernel = s->name, .M = s->M, .N = s->N, .K = s->K, .flops = s->kind == PRODUCT};
-    open_operands(&o, s);
-    line->wrong = count_wrong(s, &o);
-    if (!line->wrong)
-        time_line(s, &o, rounds < MAX_ROUNDS ? rounds : MAX_ROUNDS, threads, line);
-    close_operands(&o);
-    return 1;
+    const int rounds = o->quick ? QUICK_ROUNDS : ROUNDS;
+    ty_peer_open(b->threads); /* first: its threads may run anywhere */
+    measure_roofs(b, ruler, o->quick);
+    print_roofs(b);
+    print_head(b, rounds);
+    ty_kernel_bench_run(&(ty_kernel_bench){.roof = &b->roof[b->roofs - 1],
+                                           .ruler = ruler,
+                                           .rounds = rounds,
+                                           .quick = o->quick,
+                                           .filter = o->filter,
+                                           .each = each,
+                                           .arg = b});
+    return finish(b, o->out, ruler);
+}
+
+static ty_err open_csv(const char *path, ty_file *w)
+{
+    TY_TRY(ty_file_open(w, path));
+    csv_head(w->f);
+    return ty_ok();
+}
+
+/* The rows of --out's kernels.csv, again. */
+static ty_err write_rows(const bench *b, const char *dir)
+{
+    char path[1100];
+    ty_file w;
+    snprintf(path, sizeof path, "%s/kernels.csv", dir);
+    TY_TRY(open_csv(path, &w));
+    for (size_t i = 0; i < b->lines; i++)
+        csv_line(w.f, &b->line[i], b->threads);
+    return ty_file_commit(&w);
+}
+
+ty_err ty_bench_kernel(const ty_options *o)
+{
+    ty_ruler ruler;
+    ty_file csv = {0};
+    bench b = {.screen = ty_screen(o), .threads = o->threads ? (int)o->threads : 1};
+    if (o->filter)
+        TY_TRY(ty_kernel_filter_check(o->filter));
+    if (o->out)
+        TY_TRY(ty_make_dir(o->out));
+    if (o->csv)
+        TY_TRY(open_csv(o->csv, &csv));
+    b.csv = csv.f;
+    ty_err e = measure(&b, o, &ruler), w = ty_ok();
+    if (csv.f)
+        w = ty_file_commit(&csv);
+    if (o->out && !w.code)
+        w = write_rows(&b, o->out);
+    free(b.line);
+    return e.code ? e : w;
 }

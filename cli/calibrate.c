@@ -36,10 +36,12 @@ static ty_err measure(const ty_options *o, FILE *csv, ty_machine *m, ty_calibrat
     double seconds = o->seconds > 0 ? o->seconds : o->quick ? 10 : 50;
     FILE *progress =
         fdopen(dup(2), "w"); /* the child's own standard error is kept for its errors */
-    ty_err e = ty_calibrate_in_child(
-        &(ty_calibrate_options){
-            .seconds = seconds, .quiet = o->quiet || !progress, .progress = progress, .csv = csv},
-        m, report);
+    ty_err e = ty_calibrate_in_child(&(ty_calibrate_options){.seconds = seconds,
+                                                             .repeat = (int)o->repeat,
+                                                             .quiet = o->quiet || !progress,
+                                                             .progress = progress,
+                                                             .csv = csv},
+                                     m, report);
     if (progress)
         fclose(progress);
     return e;
@@ -55,6 +57,9 @@ static ty_err calibrate(const ty_options *o)
         return ty_error(
             TY_EUSAGE,
             "--out -: the machine model goes to a file; the table goes to standard output");
+    if (o->repeat > 0 && (o->seconds > 0 || o->quick))
+        return ty_error(TY_EUSAGE, "--repeat says how many rounds, --%s how long: give one",
+                        o->quick ? "quick" : "seconds");
     TY_TRY(find_place(o, path, sizeof path));
     if (o->csv)
         TY_TRY(ty_file_open(&csv, o->csv));

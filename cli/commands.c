@@ -28,8 +28,18 @@ const ty_command ty_commands[] = {
      "  trainyard run --fabric sim --platform ./my.xml --strategy tensor --workers 8\n", ty_main_platform},
     {"calibrate", TY_CALIBRATE, "", "Measure this machine, fit the machine model to it, and keep it.",
      "  trainyard calibrate --quick\n", ty_main_calibrate},
-    {"bench", TY_BENCH, "kernel", "Time the kernels over sizes, check them against a naive reference, and rate them.",
-     "  trainyard bench kernel --threads 2\n", ty_main_bench},
+    {"validate", TY_VALIDATE, "local", "Simulate every plan that this machine can run, measure it, and say how far off and why.",
+     "  trainyard validate local\n"
+     "  trainyard validate local --workload mnist-mlp,mnist-cnn --strategy serial,data-allreduce --repeat 4\n",
+     ty_main_validate},
+    {"bench", TY_BENCH, "kernel|step|collective|fabric",
+     "Check and time kernels, training steps, collectives or messages, against what this machine can do.",
+     "  trainyard bench kernel --threads 2 --out roofline\n"
+     "  trainyard bench kernel --filter convolution --quick\n"
+     "  trainyard bench step --threads 2\n"
+     "  trainyard bench collective --workers 2,4 --filter allreduce\n"
+     "  trainyard bench collective --fabric sim --platform ethernet --workers 8 --bytes 1024..67108864*4\n"
+     "  mpirun -n 2 trainyard bench fabric --fabric mpi\n", ty_main_bench},
     {"doctor", TY_DOCTOR, "", "Say what works on this machine, what is missing and how to get it.",
      "  trainyard doctor\n", ty_main_doctor},
 };

@@ -14,6 +14,7 @@ int ty_main_doctor(const ty_options *o);
 int ty_main_platform(const ty_options *o);
 int ty_main_calibrate(const ty_options *o);
 int ty_main_bench(const ty_options *o);
+int ty_main_validate(const ty_options *o);
 int ty_main_demo(const ty_options *o);
 
 #endif

@@ -39,6 +39,12 @@ static int refuse(ty_err e)
     return e.code;
 }
 
+/* What a choice changes in the kernels, of this process and of those that it will fork. */
+static ty_err choose_kernels(const ty_options *o)
+{
+    return o->gemm && !strcmp(o->gemm, "blas") ? ty_kernel_use_blas(NULL) : ty_ok();
+}
+
 static int run_command(const ty_command *c, int argc, char **argv)
 {
     ty_options o;
@@ -48,8 +54,10 @@ static int run_command(const ty_command *c, int argc, char **argv)
         refuse(e);
     else if (o.help)
         ty_options_help(stdout, c);
+    else if (o.version)
+        status = version();
     else
-        status = o.version ? version() : c->main(&o);
+        status = (e = choose_kernels(&o)).code ? refuse(e) : c->main(&o);
     ty_options_free(&o);
     if (status == TY_OK && (fflush(stdout) || ferror(stdout)))
         return refuse(ty_error(TY_EUSAGE, "cannot write to standard output"));

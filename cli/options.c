@@ -212,12 +212,12 @@ static ty_err check(const ty_command *c, const ty_options *o)
                         "--steps and --epochs both say how long to train; give one of them");
     if (o->ghost && o->real)
         return ty_error(TY_EUSAGE, "--ghost and --real exclude each other; give one of them");
-    if (c->bit != TY_COMPARE && o->workers.n > 1)
+    if (!(c->bit & (TY_COMPARE | TY_BENCH | TY_VALIDATE)) && o->workers.n > 1)
         return ty_error(
             TY_EUSAGE,
             "--workers: `%s` takes one number, not a list; `trainyard compare` takes lists",
             c->name);
-    if (c->bit != TY_COMPARE && o->strategies > 1)
+    if (!(c->bit & (TY_COMPARE | TY_VALIDATE)) && o->strategies > 1)
         return ty_error(
             TY_EUSAGE,
             "--strategy: `%s` takes one name, not a list; `trainyard compare` takes lists",

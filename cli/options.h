@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-enum { TY_LIST_MAX = 64, TY_OPTIONS_MAX = 64 };
+enum { TY_LIST_MAX = 64, TY_OPTIONS_MAX = 96 };
 
 /* Bits: which commands take an option. */
 enum {
@@ -22,7 +22,8 @@ enum {
     TY_CALIBRATE = 32,
     TY_BENCH = 64,
     TY_DEMO = 128,
-    TY_ALL = 255
+    TY_VALIDATE = 256,
+    TY_ALL = 511
 };
 
 typedef struct ty_counts {
@@ -39,15 +40,15 @@ typedef struct ty_options {
 
     const char *strategy[TY_LIST_MAX];
     size_t      strategies;
-    const char *workload, *fabric, *platform, *network, *collective, *optimizer, *machine;
-    const char *data, *csv, *json, *out;
-    ty_counts   workers;
+    const char *workload, *fabric, *platform, *network, *collective, *optimizer, *machine, *gemm;
+    const char *data, *csv, *json, *out, *filter;
+    ty_counts   workers, bytes;
     long        workers_per_node, threads, dp, tp, pp, micro_batches, batch, steps, epochs, seed;
-    long        layers, width, samples, trace_steps;
+    long        layers, width, heads, context, samples, repeat, trace_steps;
     double      rate, momentum, timeout_s, seconds;
     size_t      hidden[TY_MAX_HIDDEN];
     int         hidden_n;
-    int         no_augment, ghost, real, quiet, quick, help, version;
+    int         no_augment, ghost, real, quiet, quick, strict, help, version;
     char       *strategy_copy; /* what strategy[] points into */
 } ty_options;
 

@@ -221,16 +221,30 @@ static void print_memory(FILE *f, const ty_result *r)
     fputc('\n', f);
 }
 
+/* The test set is looked at when an epoch ends; the run may have gone on. */
+static void print_score(FILE *f, const ty_setup *s, const ty_result *r)
+{
+    const size_t batch = r->row.batch, epoch = (s->problem.data.train.n + batch - 1) / batch;
+    if (isfinite(r->row.accuracy))
+        fprintf(f, "; accuracy %.2f %% of %zu test %s", 100 * r->row.accuracy,
+                s->problem.data.test.n * s->problem.targets,
+                s->problem.targets > 1 ? "targets" : "samples");
+    if (isfinite(r->row.test_loss))
+        fprintf(f, "; test loss %.4f", r->row.test_loss);
+    if (isfinite(r->row.test_loss) && (size_t)r->steps % epoch)
+        fprintf(f, " (at step %zu, the last end of an epoch)", (size_t)r->epochs * epoch);
+}
+
 static void print_loss(FILE *f, const ty_setup *s, const ty_result *r)
 {
     if (!r->loss || r->steps < 1)
         return;
     fprintf(f, "%-14s %.4f at step 1, %.4f at step %ld", "loss", r->loss[0], r->loss[r->steps - 1],
             r->steps);
-    if (isfinite(r->row.accuracy))
-        fprintf(f, "; accuracy %.2f %% of %u test samples", 100 * r->row.accuracy,
-                s->problem.data.test.n);
+    print_score(f, s, r);
     fprintf(f, "; %.1f s in all\n", r->wall_s);
+    if (r->said)
+        fputs(r->said, f);
 }
 
 void ty_report_run(FILE *f, const ty_setup *s, const ty_result *r)

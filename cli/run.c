@@ -25,8 +25,8 @@ static void print_next(FILE *f, const ty_options *o, const ty_setup *s)
              strcmp(s->point.fabric, "sim") ? "fabric sim" : "network shared");
     if (strcmp(s->point.fabric, "sim"))
         ty_options_line(o, "run",
-                        "workers fabric timeout out csv json real ghost quiet epochs steps", with,
-                        line, sizeof line);
+                        "workers fabric timeout out csv json real ghost quiet epochs steps gemm",
+                        with, line, sizeof line);
     else if (s->point.network == TY_NET_TEXTBOOK)
         ty_options_line(o, "run", "workers network out csv json quiet", with, line, sizeof line);
     else
@@ -57,6 +57,7 @@ int ty_main_run(const ty_options *o)
     ty_setup s;
     ty_result r = {.row.ok = 1, .row.fits = 1};
     ty_err e = ty_setup_open(&s, o, "run");
+    s.point.train = 1;
     if (!e.code)
         e = ty_point_run(&s.point, &r);
     int status = e.code;

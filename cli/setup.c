@@ -88,6 +88,8 @@ static ty_err open_problem(ty_setup *s, const ty_options *o)
                              .hidden_n = o->hidden_n,
                              .layers = o->layers,
                              .width = o->width,
+                             .heads = o->heads,
+                             .context = o->context,
                              .samples = o->samples};
     memcpy(w.hidden, o->hidden, sizeof w.hidden);
     return ty_problem_open(&s->problem, name, &w);
@@ -157,6 +159,7 @@ static void find_uses(const ty_options *o, const char *only, int *collective, in
 static ty_err check_effects(const ty_setup *s, const ty_options *o, const char *only)
 {
     const int sim = !strcmp(s->point.fabric, "sim"), mpi = !strcmp(s->point.fabric, "mpi");
+    const int numbers = s->point.ghost == 0 || (s->point.ghost < 0 && !sim);
     int collective, micro_batches;
     find_uses(o, only, &collective, &micro_batches);
     const struct {
@@ -172,6 +175,7 @@ static ty_err check_effects(const ty_setup *s, const ty_options *o, const char *
          "leave it out, or choose a strategy that all-reduces"},
         {"micro-batches", o->micro_batches > 0, micro_batches,
          "leave it out, or choose a strategy that cuts its batch into micro-batches"},
+        {"gemm", o->gemm != NULL, numbers, "ghosts have no numbers to multiply; add --real"},
         {"no-augment", o->no_augment, s->problem.data.train.pixels != NULL,
          "the workload has no images to rotate and shift"},
     };
@@ -246,6 +250,8 @@ ty_err ty_setup_open(ty_setup *s, const ty_options *o, const char *command)
     TY_TRY(make_point(s, o));
     TY_TRY(check_names(o, s->point.fabric));
     TY_TRY(open_problem(s, o));
+    if (!o->optimizer)
+        s->point.optimizer = s->problem.workload->usual.optimizer;
     TY_TRY(check_effects(s, o, strcmp(command, "run") ? NULL : s->point.strategy));
     if (!strcmp(command, "run"))
         TY_TRY(ty_point_check(&s->point));

@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/stats.h"
+#include "experiments/calibrate_limits.h"
 #include "experiments/calibrate_step.h"
-#include "fabric/rank.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
@@ -18,25 +18,29 @@
 
 enum {
     MOST_ROUNDS = 200,
-    LEAST_ROUNDS = 4,
-    WARM = 3, /* steps after which the caches hold what they hold in a long run: measured */
+    LEAST_ROUNDS = 2,
+    WARM = 2, /* steps of a case before those that are timed, and for at least WARM_S */
     TIMED = 4,
-    MOST_SAMPLES = TIMED * MOST_ROUNDS,
-    PING_SIZES = 8,
-    POINTS = TY_CASES * TY_CALLS
+    MOST_SAMPLES = TIMED * MOST_ROUNDS
 };
+
+static const double WARM_S = 3e-3; /* [s] */
+
+/* What a call of a case took, each way. */
+typedef float samples[TY_WAYS][MOST_SAMPLES];
 
 /* Everything that is measured. Neighbours are the other ranks of the side-by-side rounds. */
 typedef struct session {
     const ty_calibrate_options *o;
     ty_machine *m;
-    int rounds;
-    int calls[TY_CASES];
-    ty_work work[POINTS];                    /* [case * TY_CALLS + call] */
-    double (*sample)[TY_WAYS][MOST_SAMPLES]; /* [POINTS] seconds */
+    int rounds, cases;
+    int *calls;                  /* [cases] */
+    ty_calibration_point *point; /* [cases * TY_CALLS]: of call i of case c at c * TY_CALLS + i */
+    samples *sample;             /* likewise */
     pthread_barrier_t gate;
     atomic_int neighbours; /* that have taken their processor; rank 0 has the first */
     atomic_int stop, end;
+    atomic_int now; /* the case that rank 0 is at */
 } session;
 
 static void say(const session *s, const char *fmt, ...)
@@ -58,20 +62,33 @@ static void record(session *s, const ty_trial *t, int c, ty_calibration_way way,
 {
     s->calls[c] = t->calls;
     for (int i = 0; i < t->calls; i++) {
-        s->work[c * TY_CALLS + i] = t->work[i];
-        s->sample[c * TY_CALLS + i][way][sample] = t->seconds[i];
+        ty_calibration_point *p = &s->point[c * TY_CALLS + i];
+        p->step = c;
+        p->set = t->set;
+        p->works = t->call[0][i].works;
+        memcpy(p->work, t->call[0][i].work, sizeof p->work);
+        s->sample[c * TY_CALLS + i][way][sample] = (float)t->seconds[i];
     }
 }
 
-/* The steps before the timed ones bring their operands to where a training run has them. */
+/* Steps until caches and branch predictors hold what they hold in a long run. */
+static void warm_up(session *s, ty_trial *t, int c)
+{
+    const double until = ty_clock() + WARM_S;
+    s->now = c;
+    for (int i = 0; i < WARM || ty_clock() < until; i++)
+        ty_trial_step(t, c);
+}
+
 static void pass(session *s, ty_trial *t, ty_calibration_way way, int round)
 {
-    for (int c = 0; c < TY_CASES; c++)
-        for (int i = -WARM; i < TIMED; i++) {
+    for (int c = 0; c < s->cases; c++) {
+        warm_up(s, t, c);
+        for (int i = 0; i < TIMED; i++) {
             ty_trial_step(t, c);
-            if (i >= 0)
-                record(s, t, c, way, TIMED * round + i);
+            record(s, t, c, way, TIMED * round + i);
         }
+    }
 }
 
 /* A neighbour takes the same steps over and over while rank 0 is being timed. */
@@ -86,8 +103,8 @@ static void *neighbour(void *arg)
         pthread_barrier_wait(&s->gate);
         if (s->end)
             break;
-        for (int i = 0; !s->stop; i++) /* as long at a case as rank 0 */
-            ty_trial_step(&t, i / (WARM + TIMED) % TY_CASES);
+        while (!s->stop)
+            ty_trial_step(&t, s->now);
         pthread_barrier_wait(&s->gate);
     }
     ty_trial_fini(&t);
@@ -164,7 +181,7 @@ static void step_totals(const session *s, int c, int way, size_t n, double *tota
     for (size_t r = 0; r < n; r++) {
         total[r] = 0;
         for (int i = 0; i < s->calls[c]; i++)
-            total[r] += s->sample[c * TY_CALLS + i][way][r];
+            total[r] += (double)s->sample[c * TY_CALLS + i][way][r];
     }
 }
 
@@ -186,115 +203,34 @@ static size_t keep_undisturbed(session *s, int c, int way)
     return kept;
 }
 
-/* Mean of the samples, none counted as more than twice their median: times add up as means do, but
- * one sample that met another program must not decide. Sorts v. */
-static double typical(double *v, size_t n)
+static double typical_sample(const float *x, size_t n)
 {
-    double sum = 0, most = 2 * ty_quantile(v, n, 0.5);
+    double v[MOST_SAMPLES];
     for (size_t i = 0; i < n; i++)
-        sum += fmin(v[i], most);
-    return sum / (double)n;
+        v[i] = (double)x[i];
+    return ty_calibrate_typical(v, n);
 }
 
-/* Points p[POINTS]; returns how many. */
-static size_t summarise(session *s, ty_calibration_point *p)
+/* Fill in the seconds of the points and move them together; returns how many there are. */
+static size_t summarise(session *s)
 {
     size_t n = 0;
-    for (int c = 0; c < TY_CASES; c++) {
-        for (int i = 0; i < s->calls[c]; i++)
-            p[n + (size_t)i] = (ty_calibration_point){.step = c, .work = s->work[c * TY_CALLS + i]};
+    for (int c = 0; c < s->cases; c++) {
+        ty_calibration_point *p = &s->point[c * TY_CALLS];
         for (int way = 0; way < (s->m->cores > 1 ? TY_WAYS : 1); way++) {
             size_t kept = keep_undisturbed(s, c, way);
             for (int i = 0; i < s->calls[c]; i++) {
-                p[n + (size_t)i].seconds[way] = typical(s->sample[c * TY_CALLS + i][way], kept);
-                p[n + (size_t)i].disturbed[way] = 1 - (double)kept / (TIMED * s->rounds);
+                p[i].seconds[way] = typical_sample(s->sample[c * TY_CALLS + i][way], kept);
+                p[i].disturbed[way] = 1 - (double)kept / (TIMED * s->rounds);
             }
         }
+        memmove(&s->point[n], p, (size_t)s->calls[c] * sizeof *p);
         n += (size_t)s->calls[c];
     }
     return n;
 }
 
-/* ---- the hand-off between two ranks ---------------------------------------------------------- */
-
-typedef struct pings {
-    int rounds;
-    double *sample[PING_SIZES];
-    char *out[2], *in[2];
-} pings;
-
-static const double ping_bytes[PING_SIZES] = {64,      1 << 10, 1 << 13, 1 << 15,
-                                              1 << 17, 1 << 19, 1 << 20, 1 << 21};
-
-/* Both ranks compute for a while, then exchange a message, as in a step of an all-reduce; what a
- * round takes longer than the computing is the hand-off. (Ranks that only talk end up on one core,
- * where a message is cheaper than it ever is in training.) */
-static void exchange(ty_rank *r, void *arg)
-{
-    static const double computing = 50e-6;
-    pings *p = arg;
-    double last = ty_now(r);
-    for (int round = -3; round < p->rounds; round++)
-        for (int i = 0; i < PING_SIZES; i++) {
-            const size_t bytes = (size_t)ping_bytes[i];
-            while (ty_now(r) < last + computing)
-                ;
-            ty_req *in = ty_irecv(r, 1 - r->id, 0, p->in[r->id], bytes);
-            ty_send(r, 1 - r->id, 0, p->out[r->id], bytes);
-            ty_wait(r, in);
-            double now = ty_now(r);
-            if (r->id == 0 && round >= 0) /* the first rounds warm up */
-                p->sample[i][round] = now - last - computing;
-            last = now;
-        }
-}
-
-static ty_err measure_handoff(session *s, ty_calibration_report *report)
-{
-    const ty_job job = {.ranks = 2, .threads = 1, .busy = 2};
-    pings p = {.rounds = s->o->seconds < 20 ? 100 : 400};
-    double seconds[PING_SIZES];
-    const size_t most = (size_t)ping_bytes[PING_SIZES - 1];
-    for (int i = 0; i < PING_SIZES; i++)
-        p.sample[i] = ty_zalloc((size_t)p.rounds, sizeof(double));
-    for (int i = 0; i < 2; i++) {
-        p.out[i] = memset(ty_alloc(most), 1, most);
-        p.in[i] = memset(ty_alloc(most), 1, most);
-    }
-    ty_err e = ty_fabric_threads.run(&job, exchange, &p);
-    for (int i = 0; i < PING_SIZES; i++) {
-        seconds[i] = typical(p.sample[i], (size_t)p.rounds);
-        free(p.sample[i]);
-    }
-    for (int i = 0; i < 2; i++)
-        free(p.out[i]), free(p.in[i]);
-    report->handoff = ty_calibration_fit_net(ping_bytes, seconds, PING_SIZES, &s->m->handoff);
-    return e;
-}
-
 /* ---- all of it ------------------------------------------------------------------------------- */
-
-/* A disturbance only lowers a peak: the best of some short looks. */
-static double best_peak(int threads)
-{
-    double best = 0;
-    ty_kernel_set_threads(threads);
-    for (int i = 0; i < 6; i++)
-        best = fmax(best, ty_kernel_fma_peak(0.04));
-    ty_kernel_set_threads(1);
-    return best;
-}
-
-/* At most half of the second-level cache: the other half holds what the calls before and after
- * use. */
-static void measure_limits(session *s, ty_calibration_report *report)
-{
-    long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    s->m->near_bytes = cache > 0 ? (double)cache / 2 : 1 << 19;
-    s->m->peak_flops = best_peak(1);
-    report->all_peak = best_peak(s->m->cores);
-    settle();
-}
 
 static void set_date(ty_machine *m)
 {
@@ -306,21 +242,25 @@ static void set_date(ty_machine *m)
 
 static ty_err run(session *s, ty_calibration_report *report, double begin)
 {
-    ty_calibration_point p[POINTS];
     ty_kernel_bind(0);
-    say(s, "calibrate: peak of one core and of all %d", s->m->cores);
-    measure_limits(s, report);
-    say(s, "calibrate: hand-off between two ranks");
-    TY_TRY(measure_handoff(s, report));
-    say(s, "calibrate: %d training steps, %.0f s", TY_CASES, s->o->seconds - (ty_clock() - begin));
+    say(s, "calibrate: peak of one core and of all %d, last cache", s->m->cores);
+    ty_calibrate_limits(s->m, report);
+    settle();
+    say(s, "calibrate: messages, lanes and barriers of ranks");
+    TY_TRY(ty_calibrate_ranks(s->m, report, s->o->seconds < 20 ? 100 : 400));
+    if (s->o->repeat > 0)
+        say(s, "calibrate: %d training steps, %d rounds", s->cases, s->o->repeat);
+    else
+        say(s, "calibrate: %d training steps, %.0f s", s->cases,
+            s->o->seconds - (ty_clock() - begin));
     measure_kernels(s, begin + s->o->seconds);
     say(s, "calibrate: fit");
-    size_t n = summarise(s, p);
+    size_t n = summarise(s);
     report->rounds = s->rounds;
     report->seconds = ty_clock() - begin;
-    ty_err e = ty_calibration_fit(p, n, s->m, report);
+    ty_err e = ty_calibration_fit(s->point, n, s->m, report);
     if (s->o->csv)
-        ty_calibration_write_csv(s->o->csv, s->m, p, n);
+        ty_calibration_write_csv(s->o->csv, s->m, s->point, n);
     return e;
 }
 
@@ -333,11 +273,13 @@ ty_err ty_calibrate(const ty_calibrate_options *o, ty_machine *m, ty_calibration
     set_date(&found);
     s->o = o;
     s->m = &found;
-    s->sample = ty_zalloc(POINTS, sizeof *s->sample);
+    s->cases = ty_trial_cases();
+    s->calls = ty_zalloc((size_t)s->cases, sizeof *s->calls);
+    s->point = ty_zalloc((size_t)(s->cases * TY_CALLS), sizeof *s->point);
+    s->sample = ty_zalloc((size_t)(s->cases * TY_CALLS), sizeof *s->sample);
     ty_err e = run(s, report, ty_clock());
     if (report->fitted)
         *m = found;
-    free(s->sample);
-    free(s);
+    free(s->calls), free(s->point), free(s->sample), free(s);
     return e;
 }

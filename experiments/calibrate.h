@@ -22,10 +22,15 @@ typedef enum ty_calibration_way {
     TY_WAYS
 } ty_calibration_way;
 
-/* One call of a step, and its mean seconds each way; 0: not measured. */
+enum { TY_CALL_WORKS = 6 }; /* operations of one call, at most */
+
+/* One call of a step, and its mean seconds each way; 0: not measured. A call may be of several
+ * classes: it then counts in the fit of the one that comes last, when the others are known. */
 typedef struct ty_calibration_point {
     int step; /* points of a step are neighbours and have the same number */
-    ty_work work;
+    double set; /* [B] that the steps of its kind touch in turn */
+    int works;
+    ty_work work[TY_CALL_WORKS];
     double seconds[TY_WAYS];
     double disturbed[TY_WAYS]; /* share of the samples that were left out: something else ran */
 } ty_calibration_point;
@@ -46,7 +51,7 @@ typedef struct ty_calibration_report {
 
 typedef struct ty_calibrate_options {
     double seconds; /* budget: 10 quick, 50 full */
-    int repeat;     /* rounds; 0: as many as the budget allows */
+    int repeat;     /* rounds, whatever they take; 0: as many as the budget allows */
     int quiet;      /* no lines of progress */
     FILE *progress; /* a line a phase; NULL: standard error */
     FILE *csv;      /* every point, measured and predicted; NULL: none */
@@ -62,10 +67,14 @@ ty_err ty_calibrate(const ty_calibrate_options *o, ty_machine *m, ty_calibration
 ty_err ty_calibrate_in_child(const ty_calibrate_options *o, ty_machine *m,
                              ty_calibration_report *report);
 
-/* Fit m->rate to points p[n], where m->cores is set and m->near_bytes is the most it may be; fills
- * report->disturbed, step and fit. Pure. */
+/* Fit m->rate to points p[n], where m->cores and m->cache are set; fills report->disturbed, step
+ * and fit. Pure. */
 ty_err ty_calibration_fit(const ty_calibration_point *p, size_t n, ty_machine *m,
                           ty_calibration_report *report);
+
+/* Seconds of a point's call, or of one item of it (item >= 0), as m has it. */
+double ty_calibration_seconds(const ty_machine *m, const ty_calibration_point *p, int item,
+                              ty_calibration_way way);
 
 /* Fit net to one-way seconds[n] of messages of bytes[n]; returns the median relative error. */
 double ty_calibration_fit_net(const double *bytes, const double *seconds, size_t n, ty_net *net);
@@ -74,7 +83,11 @@ double ty_calibration_fit_net(const double *bytes, const double *seconds, size_t
 void ty_calibration_write_csv(FILE *f, const ty_machine *m, const ty_calibration_point *p,
                               size_t n);
 
-/* The constants and residuals as a table. */
+/* The constants and residuals as a table, and the verdict. */
 void ty_calibration_print(FILE *f, const ty_machine *m, const ty_calibration_report *report);
+
+/* "good", "usable" or "rough", by the residuals of whole steps. */
+const char *ty_calibration_verdict(const ty_machine *m, const ty_calibration_report *report);
+const char *ty_calibration_way_name(ty_calibration_way way); /* "one thread", ... */
 
 #endif

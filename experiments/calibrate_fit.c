@@ -1,127 +1,117 @@
 /* SPDX-License-Identifier: MIT
  *
- * calibrate_fit - the constants that make the model's relative error over calibration
- * points small.
- * Relative least squares whose coefficients cannot be negative (they are times), solved by
- * small normal equations and iterated with Huber's weights, so that a point that was disturbed
- * counts for less.
- * Source: Huber, Annals of Mathematical Statistics 35(1), 1964.
+ * calibrate_fit - the constants that make the model's relative error over calibration points small,
+ * class by class; a point counts as much as its share of its step.
  */
 #include "experiments/calibrate.h"
 
-#include "base/stats.h"
+#include "experiments/calibrate_solve.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TERMS = 4, MOST = 512, ROUNDS = 20 };
+/* The terms of the model for one thread. */
+enum { CALLS = 1, ROWS = 2, FLOPS = 4, NEAR = 8, FAR = 16, DEEP = 32 };
 
-static const double SMALL = 10e-6; /* [s] a call much shorter than this hardly matters to a step */
+/* What the time of a class is made of. */
+static int terms_of(ty_class c)
+{
+    const int bytes = NEAR | FAR | DEEP;
+    switch (c) {
+    case TY_CLASS_STREAM:
+    case TY_CLASS_COPY:
+    case TY_CLASS_UPDATE:
+    case TY_CLASS_NORM:
+        return CALLS | bytes;
+    case TY_CLASS_POOL:
+        return CALLS | ROWS | bytes;
+    case TY_CLASS_SOFTMAX:
+    case TY_CLASS_AUGMENT:
+        return CALLS | ROWS | FLOPS;
+    case TY_CLASS_ATTENTION:
+    case TY_CLASS_LSTM:
+        return CALLS | ROWS | FLOPS | bytes;
+    default:
+        return CALLS | FLOPS | bytes;
+    }
+}
 
 /* Of the share of disturbed steps: beyond it those that are left are disturbed too. */
 static const double LIMIT = 0.5;
 
-typedef struct equations {
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+/* The points and what is known of their machine so far. */
+typedef struct task {
+    const ty_calibration_point *p;
     size_t n;
-    double x[MOST][TERMS], y[MOST]; /* features and what they should add up to */
-    double t[MOST];                 /* what an error of y is relative to */
-    double weight[MOST], small;     /* a row of `small` seconds counts half */
-    double c[TERMS];                /* the solution */
-} equations;
+    ty_machine *m;
+    ty_equations *s;
+    double (*whole)[TY_WAYS]; /* [n] seconds of the point's step */
+} task;
 
-/* 0 of no values; sorts v. */
-static double median(double *v, size_t n)
+/* The operation of a call that its time is told of: the one whose class comes last. */
+static int lead_item(const ty_calibration_point *p)
 {
-    return n ? ty_quantile(v, n, 0.5) : 0;
+    int last = 0;
+    for (int i = 1; i < p->works; i++)
+        if (p->work[i].cls > p->work[last].cls)
+            last = i;
+    return last;
 }
 
-static double predict(const equations *s, size_t i)
+static ty_work lead(const ty_calibration_point *p)
 {
-    double t = 0;
-    for (int j = 0; j < TERMS; j++)
-        t += s->c[j] * s->x[i][j];
-    return t;
+    return p->work[lead_item(p)];
 }
 
-/* Gauss and Jordan on the columns in use; a pivot that vanishes leaves its coefficient at zero. */
-static void solve(double a[TERMS][TERMS + 1], const int *in_use, double *c)
+static int is_of(const ty_calibration_point *p, ty_class c, ty_calibration_way way)
 {
-    for (int p = 0; p < TERMS; p++) {
-        if (!in_use[p] || a[p][p] < 1e-12)
-            continue;
-        for (int r = 0; r < TERMS; r++) {
-            double f = r != p && in_use[r] ? a[r][p] / a[p][p] : 0;
-            for (int j = 0; f != 0 && j <= TERMS; j++)
-                a[r][j] -= f * a[p][j];
-        }
-    }
-    for (int p = 0; p < TERMS; p++)
-        c[p] = in_use[p] && a[p][p] >= 1e-12 ? a[p][TERMS] / a[p][p] : 0;
+    return lead(p).cls == c && p->seconds[way] > 0;
 }
 
-/* Minimise the weighted sum of ((x c - y) / t)^2 over the columns in use; columns are scaled to
- * largest entry 1. */
-static void normal_equations(equations *s, const int *in_use, const double *scale)
+double ty_calibration_seconds(const ty_machine *m, const ty_calibration_point *p, int item,
+                              ty_calibration_way way)
 {
-    double a[TERMS][TERMS + 1] = {{0}};
-    for (size_t i = 0; i < s->n; i++)
-        for (int p = 0; p < TERMS; p++) {
-            double row = s->weight[i] * s->x[i][p] / scale[p] / s->t[i];
-            for (int j = 0; j < TERMS; j++)
-                a[p][j] += row * s->x[i][j] / scale[j] / s->t[i];
-            a[p][TERMS] += row * s->y[i] / s->t[i];
-        }
-    solve(a, in_use, s->c);
+    const int threads = way == TY_WAY_THREADS ? m->cores : 1;
+    const int busy = way == TY_WAY_BESIDE ? m->cores : 1;
+    const ty_machine with = ty_machine_with(m, busy * p->set);
+    double sum = 0;
+    for (int i = 0; i < p->works; i++)
+        if (item < 0 || i == item)
+            sum += ty_machine_seconds(&with, p->work[i], threads, busy);
+    return sum;
 }
 
-/* Drop the most negative coefficient until none is left: c >= 0. */
-static void fit_positive(equations *s, const double *scale)
+static double predicted(const ty_machine *m, const ty_calibration_point *p, ty_calibration_way way)
 {
-    int in_use[TERMS], worst;
-    for (int j = 0; j < TERMS; j++)
-        in_use[j] = scale[j] > 0;
-    double safe[TERMS];
-    for (int j = 0; j < TERMS; j++)
-        safe[j] = in_use[j] ? scale[j] : 1;
-    do {
-        normal_equations(s, in_use, safe);
-        worst = -1;
-        for (int j = 0; j < TERMS; j++)
-            if (s->c[j] < 0 && (worst < 0 || s->c[j] < s->c[worst]))
-                worst = j;
-        if (worst >= 0)
-            in_use[worst] = 0;
-    } while (worst >= 0);
-    for (int j = 0; j < TERMS; j++)
-        s->c[j] /= safe[j];
+    return ty_calibration_seconds(m, p, -1, way);
 }
 
-/* Largest entry of each column relative to the time of its row. */
-static void column_scales(const equations *s, double *scale)
+/* What is left of a measured time for the call's own class. */
+static double own_seconds(const task *k, size_t i, ty_calibration_way way)
 {
-    for (int j = 0; j < TERMS; j++) {
-        scale[j] = 0;
-        for (size_t i = 0; i < s->n; i++)
-            scale[j] = fmax(scale[j], s->x[i][j] / s->t[i]);
-    }
+    const ty_calibration_point *p = &k->p[i];
+    return p->seconds[way] - predicted(k->m, p, way) +
+           ty_calibration_seconds(k->m, p, lead_item(p), way);
 }
 
-static void fit(equations *s)
+static double share_of(const task *k, size_t i, ty_calibration_way way)
 {
-    double scale[TERMS], error[MOST];
-    column_scales(s, scale);
-    for (size_t i = 0; i < s->n; i++)
-        s->weight[i] = s->t[i] / (s->t[i] + s->small);
-    for (int round = 0; round < ROUNDS; round++) {
-        fit_positive(s, scale);
-        for (size_t i = 0; i < s->n; i++)
-            error[i] = fabs(predict(s, i) - s->y[i]) / s->t[i];
-        double knee = 1.5 * median(error, s->n) + 1e-6;
-        for (size_t i = 0; i < s->n; i++) {
-            double e = fabs(predict(s, i) - s->y[i]) / s->t[i];
-            s->weight[i] = (e > knee ? knee / e : 1) * s->t[i] / (s->t[i] + s->small);
-        }
+    return k->p[i].seconds[way] / k->whole[i][way];
+}
+
+/* Seconds of the step that each point belongs to. */
+static void add_up_steps(task *k)
+{
+    for (size_t i = 0, end; i < k->n; i = end) {
+        double sum[TY_WAYS] = {0};
+        for (end = i; end < k->n && k->p[end].step == k->p[i].step; end++)
+            for (int way = 0; way < TY_WAYS; way++)
+                sum[way] += k->p[end].seconds[way];
+        for (size_t j = i; j < end; j++)
+            memcpy(k->whole[j], sum, sizeof sum);
     }
 }
 
@@ -133,200 +123,233 @@ static double rate_of(double seconds_each)
 }
 
 /* The model with every other constant switched off is the feature of the one that is left. */
-static double feature(const ty_machine *m, ty_work w, ty_rate only)
+static double feature(const ty_machine *m, const ty_calibration_point *p, ty_rate only)
 {
     ty_machine one = *m;
-    one.rate[w.cls] = only;
-    return ty_machine_seconds(&one, w, 1, 1);
+    one.rate[lead(p).cls] = only;
+    return ty_calibration_seconds(&one, p, lead_item(p), TY_WAY_ONE);
 }
 
-static void add_row(equations *s, const double *x, double y, double t)
+/* Fit the class's constants for one thread, when the caches of a core serve `near` bytes and far
+ * ones cost more, or (merged) as much; returns the error. */
+static double try_one(task *k, ty_class c, double near, int merged)
 {
-    if (s->n == MOST || t <= 0)
-        return;
-    memcpy(s->x[s->n], x, sizeof s->x[0]);
-    s->y[s->n] = y;
-    s->t[s->n++] = t;
-}
-
-/* Only element-wise calls are timed both in and out of the cache. */
-static void fit_one(equations *s, const ty_calibration_point *p, size_t n, ty_machine *m,
-                    ty_class c)
-{
-    const int products = c <= TY_CLASS_GEMM_TN, streams = c == TY_CLASS_STREAM;
-    const int computes = !streams, moves = products || streams || c == TY_CLASS_UPDATE;
+    ty_equations *s = k->s;
+    const int terms = terms_of(c);
+    const double none = INFINITY; /* costs nothing */
+    const ty_rate only[TY_TERMS] = {
+        {.launch_s = 1},
+        {.row_s = 1},
+        {.flops = 1},
+        {.bandwidth = 1, .far_bandwidth = merged ? 1 : none, .memory_bandwidth = none},
+        {.bandwidth = none, .far_bandwidth = merged ? none : 1, .memory_bandwidth = none},
+        {.bandwidth = none, .far_bandwidth = none, .memory_bandwidth = 1}};
     s->n = 0;
-    for (size_t i = 0; i < n; i++) {
-        ty_work w = p[i].work;
-        if (w.cls != c)
+    for (size_t i = 0; i < k->n; i++) {
+        double x[TY_TERMS];
+        if (!is_of(&k->p[i], c, TY_WAY_ONE))
             continue;
-        double far = feature(m, w, (ty_rate){.bandwidth = INFINITY, .far_bandwidth = 1});
-        double x[TERMS] = {1, computes ? feature(m, w, (ty_rate){.flops = 1}) : 0,
-                           moves ? w.bytes - (streams ? far : 0) : 0, streams ? far : 0};
-        add_row(s, x, p[i].seconds[TY_WAY_ONE], p[i].seconds[TY_WAY_ONE]);
-    }
-    fit(s);
-    m->rate[c] = (ty_rate){.launch_s = s->c[0],
-                           .flops = rate_of(s->c[1]),
-                           .bandwidth = rate_of(s->c[2]),
-                           .far_bandwidth = rate_of(s->c[3]),
-                           .beside = 1};
-}
-
-/* Seconds by which the class's calls on one thread are missed, all together. */
-static double missed(const ty_calibration_point *p, size_t n, const ty_machine *m, ty_class c)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        if (p[i].work.cls == c)
-            sum += fabs(ty_machine_seconds(m, p[i].work, 1, 1) - p[i].seconds[TY_WAY_ONE]);
-    return sum;
-}
-
-/* How much of the cache a call still finds filled with its operands is not asked but found: all
- * that the caller allows, or a half, a quarter, an eighth of it. */
-static void fit_near(equations *s, const ty_calibration_point *p, size_t n, ty_machine *m)
-{
-    double all = m->near_bytes, best = all, least = INFINITY;
-    for (double part = 1; part >= 0.1; part /= 2) {
-        m->near_bytes = all * part;
-        fit_one(s, p, n, m, TY_CLASS_STREAM);
-        double error = missed(p, n, m, TY_CLASS_STREAM);
-        if (error < least) {
-            least = error;
-            best = m->near_bytes;
+        for (int j = 0; j < TY_TERMS; j++) {
+            ty_rate r = only[j];
+            r.near_bytes = near;
+            x[j] = terms >> j & 1 ? feature(k->m, &k->p[i], r) : 0;
         }
+        ty_equations_add(s, x, own_seconds(k, i, TY_WAY_ONE), k->p[i].seconds[TY_WAY_ONE],
+                         share_of(k, i, TY_WAY_ONE));
     }
-    m->near_bytes = best;
+    ty_equations_solve(s);
+    k->m->rate[c] = (ty_rate){.launch_s = s->c[0],
+                              .row_s = s->c[1],
+                              .flops = rate_of(s->c[2]),
+                              .bandwidth = rate_of(s->c[3]),
+                              .far_bandwidth = rate_of(s->c[merged ? 3 : 4]),
+                              .near_bytes = near,
+                              .memory_bandwidth = rate_of(s->c[5]),
+                              .beside = 1};
+    return ty_equations_missed(s);
+}
+
+/* Bytes that are further away do not come faster, nor from memory at a crawl (a few odd calls say that); what only
+ * moves bytes needs time for near ones. */
+static int in_order(const ty_rate *r)
+{
+    static const double EQUAL = 1.02, CRAWL = 0.25;
+    if (r->memory_bandwidth > 0 && r->memory_bandwidth < CRAWL * r->far_bandwidth)
+        return 0;
+    const double far = r->far_bandwidth > 0 ? r->far_bandwidth : INFINITY;
+    const double near = r->bandwidth > 0 ? r->bandwidth : r->flops > 0 ? INFINITY : 0;
+    return far <= EQUAL * near && r->memory_bandwidth <= EQUAL * far;
+}
+
+/* How much traffic caches serve is not asked but found: what explains the times best. Far bytes
+ * get a cost of their own only when something is gained by it. */
+static void fit_one(task *k, ty_class c)
+{
+    static const double GAIN = 0.97, ALL = 1e15;
+    double best = ALL, least = try_one(k, c, ALL, 1);
+    int merged = 1;
+    for (int way = 1; way >= 0 && terms_of(c) & FAR; way--)
+        for (double near = 1 << 17; near < 1 << 24; near *= 1.5) {
+            double error = try_one(k, c, near, way);
+            if (error < GAIN * least && in_order(&k->m->rate[c])) {
+                least = error;
+                best = near;
+                merged = way;
+            }
+        }
+    try_one(k, c, best, merged);
 }
 
 /* What is left of a one-thread time on all threads: a share of 1/T is a gain of 1, a
  * share of 1 none. */
+static const double LEAST_GAIN = -2; /* that a file may say */
+
 static double gain_of(double share, int threads)
 {
-    return -log2(share) / log2(threads);
+    return fmax(LEAST_GAIN, -log2(share) / log2(threads));
 }
 
 /* Fit the threads' constants to calls of at least `from` seconds on one thread; returns the sum of
  * the errors of all. */
-static double try_threads(equations *s, const ty_calibration_point *p, size_t n, ty_machine *m,
-                          ty_class c, double from)
+static double try_threads(task *k, ty_class c, double from)
 {
-    ty_rate *r = &m->rate[c], arithmetic = {.flops = r->flops};
-    ty_rate traffic = {.bandwidth = r->bandwidth, .far_bandwidth = r->far_bandwidth};
-    double least = 1.0 / m->cores, sum = 0; /* the share of a perfect gain */
-    s->n = 0;
-    r->thread_from_s = INFINITY;
-    for (size_t i = 0; i < n; i++) {
-        double one = ty_machine_seconds(m, p[i].work, 1, 1) - r->launch_s,
-               t = p[i].seconds[TY_WAY_THREADS];
-        double x[TERMS] = {1, feature(m, p[i].work, arithmetic), feature(m, p[i].work, traffic), 0};
-        if (p[i].work.cls == c && one >= from)
-            add_row(s, x, t - r->launch_s - least * one, t);
+    const double least = 1.0 / k->m->cores; /* the share of a perfect gain */
+    ty_rate *r = &k->m->rate[c], arithmetic = {.row_s = r->row_s, .flops = r->flops}, traffic = *r;
+    double sum = 0;
+    traffic.launch_s = traffic.row_s = traffic.flops = 0;
+    traffic.thread_from_s = r->thread_from_s = INFINITY;
+    k->s->n = 0;
+    for (size_t i = 0; i < k->n; i++) {
+        if (!is_of(&k->p[i], c, TY_WAY_THREADS))
+            continue;
+        const ty_calibration_point *p = &k->p[i];
+        const double calls = ty_work_calls(lead(p)), launch = calls * r->launch_s;
+        const double one = ty_calibration_seconds(k->m, p, lead_item(p), TY_WAY_ONE) - launch;
+        const double x[TY_TERMS] = {calls, feature(k->m, p, arithmetic), feature(k->m, p, traffic)};
+        if (one >= calls * from)
+            ty_equations_add(k->s, x, own_seconds(k, i, TY_WAY_THREADS) - launch - least * one,
+                             p->seconds[TY_WAY_THREADS], share_of(k, i, TY_WAY_THREADS));
     }
-    if (s->n >= 4) {
-        fit(s);
+    if (k->s->n >= 4) {
+        ty_equations_solve(k->s);
         r->thread_from_s = from;
-        r->thread_launch_s = s->c[0];
-        r->thread_gain = gain_of(least + s->c[1], m->cores);
-        r->memory_gain = gain_of(least + s->c[2], m->cores);
+        r->thread_launch_s = k->s->c[0];
+        r->thread_gain = gain_of(least + k->s->c[1], k->m->cores);
+        r->memory_gain = gain_of(least + k->s->c[2], k->m->cores);
     }
-    for (size_t i = 0; i < n; i++)
-        if (p[i].work.cls == c && p[i].seconds[TY_WAY_THREADS] > 0)
-            sum += fmin(
-                fabs(ty_machine_seconds(m, p[i].work, m->cores, 1) / p[i].seconds[TY_WAY_THREADS] -
-                     1),
-                0.5);
+    for (size_t i = 0; i < k->n; i++)
+        if (is_of(&k->p[i], c, TY_WAY_THREADS)) {
+            double t = k->p[i].seconds[TY_WAY_THREADS];
+            double error = fabs(predicted(k->m, &k->p[i], TY_WAY_THREADS) / t - 1);
+            sum += fmin(error, 1) * share_of(k, i, TY_WAY_THREADS);
+        }
     return sum;
 }
 
 /* Where the kernel begins to use threads is not asked but found: the limit that explains
  * the times best. */
-static void fit_threads(equations *s, const ty_calibration_point *p, size_t n, ty_machine *m,
-                        ty_class c)
+static void fit_threads(task *k, ty_class c)
 {
     double best = INFINITY, limit = 0;
     for (double from = 1e-6; from < 1e-3; from *= 1.5) {
-        double error = try_threads(s, p, n, m, c, from);
+        double error = try_threads(k, c, from);
         if (error < best) {
             best = error;
             limit = from;
         }
     }
-    try_threads(s, p, n, m, c, limit);
-    if (!isfinite(m->rate[c].thread_from_s))
-        m->rate[c].thread_from_s = 1;
+    try_threads(k, c, limit);
+    if (!isfinite(k->m->rate[c].thread_from_s))
+        k->m->rate[c].thread_from_s = 1;
 }
 
-static void fit_beside(equations *s, const ty_calibration_point *p, size_t n, ty_machine *m,
-                       ty_class c)
+static void fit_beside(task *k, ty_class c)
 {
-    const double launch = m->rate[c].launch_s;
-    size_t k = 0;
-    for (size_t i = 0; i < n && k < MOST; i++) {
-        const double *t = p[i].seconds;
-        if (p[i].work.cls == c && t[TY_WAY_BESIDE] > 0 && t[TY_WAY_ONE] > 2 * launch)
-            s->t[k++] = (t[TY_WAY_BESIDE] - launch) / (t[TY_WAY_ONE] - launch);
+    ty_weighed v[TY_ROWS];
+    size_t n = 0;
+    for (size_t i = 0; i < k->n && n < TY_ROWS; i++) {
+        if (!is_of(&k->p[i], c, TY_WAY_BESIDE))
+            continue;
+        const double launch = k->m->rate[c].launch_s * ty_work_calls(lead(&k->p[i]));
+        const double t = own_seconds(k, i, TY_WAY_BESIDE), one = own_seconds(k, i, TY_WAY_ONE);
+        if (one > 2 * launch)
+            v[n++] = (ty_weighed){(t - launch) / (one - launch), share_of(k, i, TY_WAY_BESIDE)};
     }
-    if (k)
-        m->rate[c].beside = fmax(1, median(s->t, k));
+    if (n)
+        k->m->rate[c].beside = fmax(1, ty_weighed_median(v, n));
 }
 
 /* ---- how good it is -------------------------------------------------------------------------- */
 
-static void judge(const ty_calibration_point *p, size_t n, ty_machine *m,
-                  ty_calibration_report *report, ty_class c)
+/* Calls that take less of their step than this hardly matter. */
+static const double MATTERS = 0.01;
+
+static void judge(task *k, ty_calibration_report *report, ty_class c)
 {
-    const int threads[TY_WAYS] = {1, m->cores, 1}, busy[TY_WAYS] = {1, 1, m->cores};
-    double error[MOST];
+    ty_weighed error[TY_ROWS];
     for (int way = 0; way < TY_WAYS; way++) {
-        size_t k = 0;
-        for (size_t i = 0; i < n && k < MOST; i++)
-            if (p[i].work.cls == c && p[i].seconds[way] > 0)
-                error[k++] = fabs(ty_machine_seconds(m, p[i].work, threads[way], busy[way]) /
-                                      p[i].seconds[way] -
-                                  1);
-        report->fit[c].median[way] = median(error, k);
-        report->fit[c].worst[way] = k ? error[k - 1] : 0; /* median() sorts */
-        report->fit[c].points = way ? report->fit[c].points : (int)k;
+        double worst = 0;
+        size_t n = 0;
+        for (size_t i = 0; i < k->n && n < TY_ROWS; i++) {
+            if (!is_of(&k->p[i], c, (ty_calibration_way)way))
+                continue;
+            double share = share_of(k, i, (ty_calibration_way)way);
+            double e =
+                fabs(predicted(k->m, &k->p[i], (ty_calibration_way)way) / k->p[i].seconds[way] - 1);
+            error[n++] = (ty_weighed){e, share};
+            worst = share >= MATTERS ? fmax(worst, e) : worst;
+        }
+        report->fit[c].median[way] = ty_weighed_median(error, n);
+        report->fit[c].worst[way] = worst;
+        report->fit[c].points = way ? report->fit[c].points : (int)n;
     }
-    m->rate[c].residual = report->fit[c].median[TY_WAY_ONE];
-    m->rate[c].worst = report->fit[c].worst[TY_WAY_ONE];
+    k->m->rate[c].residual = report->fit[c].median[TY_WAY_ONE];
+    k->m->rate[c].worst = report->fit[c].worst[TY_WAY_ONE];
 }
 
 /* Errors of whole steps: what predictions are made for. */
-static void judge_steps(const ty_calibration_point *p, size_t n, const ty_machine *m,
-                        ty_calibration_report *report)
+static void judge_steps(const task *k, ty_calibration_report *report)
 {
-    const int threads[TY_WAYS] = {1, m->cores, 1}, busy[TY_WAYS] = {1, 1, m->cores};
-    double error[MOST];
+    double error[TY_ROWS];
     for (int way = 0; way < TY_WAYS; way++) {
-        size_t k = 0;
-        for (size_t i = 0, end; i < n && k < MOST; i = end) {
-            double want = 0, have = 0;
-            for (end = i; end < n && p[end].step == p[i].step; end++) {
-                want += ty_machine_seconds(m, p[end].work, threads[way], busy[way]);
-                have += p[end].seconds[way];
-            }
-            if (have > 0)
-                error[k++] = fabs(want / have - 1);
+        size_t n = 0;
+        for (size_t i = 0, end; i < k->n && n < TY_ROWS; i = end) {
+            double want = 0;
+            for (end = i; end < k->n && k->p[end].step == k->p[i].step; end++)
+                want += predicted(k->m, &k->p[end], (ty_calibration_way)way);
+            if (k->whole[i][way] > 0)
+                error[n++] = fabs(want / k->whole[i][way] - 1);
         }
-        report->step_median[way] = median(error, k);
-        report->step_worst[way] = k ? error[k - 1] : 0;
+        report->step_median[way] = ty_median(error, n);
+        report->step_worst[way] = n ? error[n - 1] : 0; /* ty_median() sorts */
     }
+}
+
+/* Half of the steps are ty_equations_missed by more: nothing should be predicted from this. */
+static const double POOR = 0.2;
+
+static ty_err check_steps(const ty_machine *m, const ty_calibration_report *report)
+{
+    for (int way = 0; way < (m->cores > 1 ? TY_WAYS : 1); way++)
+        if (report->step_median[way] > POOR)
+            return ty_error(TY_EWRONG,
+                            "the model does not fit this machine: it misses steps with %s by %.0f "
+                            "%% in the median (limit %.0f %%); stop other programs and try again",
+                            ty_calibration_way_name((ty_calibration_way)way),
+                            100 * report->step_median[way], 100 * POOR);
+    return ty_ok();
 }
 
 static ty_err check_noise(const ty_calibration_point *p, size_t n, const ty_machine *m,
                           ty_calibration_report *report)
 {
-    static const char *const how[] = {"one thread", "all cores", "ranks side by side"};
-    double v[MOST];
+    double v[TY_ROWS];
     for (int way = 0; way < TY_WAYS; way++) {
         size_t k = 0;
-        for (size_t i = 0; i < n && k < MOST; i++)
+        for (size_t i = 0; i < n && k < TY_ROWS; i++)
             if (p[i].seconds[way] > 0)
                 v[k++] = p[i].disturbed[way];
-        report->disturbed[way] = median(v, k);
+        report->disturbed[way] = ty_median(v, k);
     }
     for (int way = 0; way < (m->cores > 1 ? TY_WAYS : 1); way++)
         if (report->disturbed[way] > LIMIT)
@@ -334,50 +357,51 @@ static ty_err check_noise(const ty_calibration_point *p, size_t n, const ty_mach
                 TY_EWRONG,
                 "too noisy to calibrate: other programs disturbed %.0f %% of the steps with %s "
                 "(limit %.0f %%); stop them and try again",
-                100 * report->disturbed[way], how[way], 100 * LIMIT);
+                100 * report->disturbed[way], ty_calibration_way_name((ty_calibration_way)way),
+                100 * LIMIT);
     return ty_ok();
 }
 
 ty_err ty_calibration_fit(const ty_calibration_point *p, size_t n, ty_machine *m,
                           ty_calibration_report *report)
 {
-    equations *s = ty_alloc(sizeof *s);
-    s->small = SMALL;
-    fit_near(s, p, n, m);
+    task k = {p, n, m, ty_alloc(sizeof *k.s), ty_zalloc(n + 1, sizeof *k.whole)};
+    add_up_steps(&k);
     for (ty_class c = 0; c < TY_CLASSES; c++) {
-        fit_one(s, p, n, m, c);
+        m->rate[c] = (ty_rate){.beside = 1};
+        fit_one(&k, c);
         if (m->cores > 1) {
-            fit_threads(s, p, n, m, c);
-            fit_beside(s, p, n, m, c);
+            fit_threads(&k, c);
+            fit_beside(&k, c);
         }
-        judge(p, n, m, report, c);
+        judge(&k, report, c);
     }
-    free(s);
-    judge_steps(p, n, m, report);
+    judge_steps(&k, report);
+    free(k.s), free(k.whole);
     m->origin = TY_FITTED;
     for (ty_class c = 0; c < TY_CLASSES; c++)
-        if (m->rate[c].flops <= 0 && m->rate[c].bandwidth <= 0)
+        if (!ty_rate_grows(&m->rate[c]))
             return ty_error(
                 TY_EWRONG,
                 "the times of %s do not grow with the work: stop other programs and try again",
                 ty_class_name(c));
     report->fitted = 1;
-    return check_noise(p, n, m, report);
+    TY_TRY(check_noise(p, n, m, report));
+    return check_steps(m, report);
 }
 
 double ty_calibration_fit_net(const double *bytes, const double *seconds, size_t n, ty_net *net)
 {
-    equations *s = ty_alloc(sizeof *s);
-    double error[MOST];
+    ty_equations *s = ty_alloc(sizeof *s);
+    double error[TY_ROWS];
     s->n = 0;
-    s->small = 0;
     for (size_t i = 0; i < n; i++)
-        add_row(s, (const double[TERMS]){1, bytes[i]}, seconds[i], seconds[i]);
-    fit(s);
+        ty_equations_add(s, (const double[TY_TERMS]){1, bytes[i]}, seconds[i], seconds[i], 1);
+    ty_equations_solve(s);
     for (size_t i = 0; i < s->n; i++)
-        error[i] = fabs(predict(s, i) - s->y[i]) / s->t[i];
+        error[i] = ty_equations_error(s, i);
     *net = (ty_net){s->c[0], rate_of(s->c[1])};
-    double e = median(error, s->n);
+    double e = ty_median(error, s->n);
     free(s);
     return e;
 }

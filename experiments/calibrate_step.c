@@ -4,174 +4,70 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/rng.h"
-#include "kernels/kernels.h"
+#include "fabric/memory.h"
 
 #include <stdlib.h>
 
-enum {
-    LAYERS = 3,
-    NETS = 3,
-    BATCHES = 6,
-    MOST_BATCH = 160,
-    MOST_WIDTH = 896,
-    DATA_BATCHES = 16,
-    SIDE = 24
-};
-
-/* Widths with even and odd strides, powers of two among them; the state of each leaves the
- * second-level cache of most processors. One network decodes images and uses AdamW. */
-static const struct {
-    size_t width[LAYERS + 1];
-    int images;
-} net[NETS] = {{{640, 448, 192, 12}, 0}, {{896, 512, 300, 14}, 0}, {{SIDE * SIDE, 384, 256, 8}, 1}};
-
-static const size_t batches[BATCHES] = {20, 36, 48, 80, 112, MOST_BATCH};
-
-static size_t params(int n)
+/* n floats, the first `set` of them numbers from low to high; the rest is zero and untouched. */
+static float *numbers(size_t n, size_t set, uint64_t key, double low, double high)
 {
-    size_t sum = 0;
-    for (int l = 0; l < LAYERS; l++)
-        sum += (net[n].width[l] + 1) * net[n].width[l + 1];
-    return sum;
-}
-
-static float *numbers(size_t n, uint64_t key, double low, double high)
-{
-    float *x = ty_alloc(n * sizeof *x);
-    for (size_t i = 0; i < n; i++)
+    float *x = ty_zalloc(n, sizeof *x);
+    for (size_t i = 0; i < set; i++)
         x[i] = (float)(low + (high - low) * ty_uniform(key, i));
     return x;
 }
 
-static void init_images(ty_trial *t)
+enum {
+    ROOM = 4 * TY_TRIAL_PARAMS + 2 * TY_TRIAL_WIDEST + TY_TRIAL_ACTIVE, /* floats */
+    LARGE_PAGE = 2 << 20                                                /* [B] */
+};
+
+/* Both places are new to the process, so that they are zero. */
+static void init_room(ty_trial *t, ty_trial_room *r)
 {
-    t->pixels = ty_zalloc(MOST_BATCH, SIDE * SIDE);
-    t->image = ty_zalloc(MOST_BATCH, sizeof *t->image);
-    t->move = ty_zalloc(MOST_BATCH, sizeof *t->move);
-    for (size_t i = 0; i < MOST_BATCH; i++) {
-        t->image[i] = t->pixels + i * SIDE * SIDE;
-        t->move[i][0] = 0.1f;
-        t->move[i][1] = 1.5f;
-    }
+    const size_t bytes = ROOM * sizeof(float);
+    r->place[0] = ty_zalloc(ROOM, sizeof(float));
+    r->whole = ty_memory_borrow(t->memory, bytes + LARGE_PAGE, 1);
+    r->place[1] = (float *)(((uintptr_t)r->whole + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE);
 }
 
 void ty_trial_init(ty_trial *t)
 {
-    size_t most = 0;
-    for (int n = 0; n < NETS; n++)
-        most = params(n) > most ? params(n) : most;
-    *t = (ty_trial){.param = numbers(most, 1, -0.05, 0.05), .grad = numbers(most, 2, 0, 0)};
-    for (int i = 0; i < 2; i++)
-        t->state[i] = numbers(most, 3, 0, 0);
-    t->inbox = numbers(most, 4, 0, 1e-3);
-    t->data = numbers(DATA_BATCHES * MOST_BATCH * MOST_WIDTH, 5, 0, 1);
-    t->batch = numbers(MOST_BATCH * MOST_WIDTH, 6, 0, 1);
-    t->labels = numbers(MOST_BATCH, 7, 0, 0);
-    for (int l = 0; l < LAYERS; l++) {
-        t->y[l] = numbers(MOST_BATCH * MOST_WIDTH, 8, 0, 1);
-        t->dy[l] = numbers(MOST_BATCH * MOST_WIDTH, 9, 0, 1);
-    }
-    init_images(t);
+    *t = (ty_trial){.laid = -1, .data = numbers(TY_TRIAL_DATA, TY_TRIAL_DATA, 5, 0, 1)};
+    t->memory = ty_memory_account_new();
+    t->tokens = numbers(TY_TRIAL_TOKENS, 0, 0, 0, 0);
+    t->labels = numbers(TY_TRIAL_TOKENS, 0, 0, 0, 0);
+    for (size_t i = 0; i < TY_TRIAL_TOKENS; i++)
+        t->tokens[i] = (float)(int)(TY_TRIAL_CLASSES * ty_uniform(6, i));
+    for (int i = 0; i < TY_TRIAL_ROOMS; i++)
+        init_room(t, &t->room[i]);
+    t->pixels = ty_alloc(TY_TRIAL_PIXELS);
+    for (size_t i = 0; i < TY_TRIAL_PIXELS; i++)
+        t->pixels[i] = (uint8_t)(i * 2654435761u >> 13);
 }
 
 void ty_trial_fini(ty_trial *t)
 {
-    free(t->param), free(t->grad), free(t->data), free(t->batch), free(t->labels), free(t->inbox);
-    free(t->state[0]), free(t->state[1]);
-    for (int l = 0; l < LAYERS; l++)
-        free(t->y[l]), free(t->dy[l]);
-    free(t->pixels), free(t->image), free(t->move);
-}
-
-/* The call that has just ended. */
-static void done(ty_trial *t, ty_work w)
-{
-    double now = ty_clock();
-    t->work[t->calls] = w;
-    t->seconds[t->calls++] = now - t->mark;
-    t->mark = ty_clock();
-}
-
-static void load(ty_trial *t, int n, size_t B)
-{
-    const size_t size = B * net[n].width[0];
-    if (net[n].images) {
-        ty_kernel_augment(t->batch, t->image, (const float(*)[3])t->move, B, SIDE, SIDE, 0.5f,
-                          0.5f);
-        done(t, ty_work_augment(B, SIDE, SIDE, 1));
-    } else {
-        ty_kernel_copy(t->batch, t->data + t->steps++ % DATA_BATCHES * MOST_BATCH * MOST_WIDTH,
-                       size);
-        done(t, ty_work_copy(size));
+    for (int i = 0; i < TY_TRIAL_ROOMS; i++) {
+        free(t->room[i].place[0]);
+        ty_memory_return(t->memory, ROOM * sizeof(float) + LARGE_PAGE, t->room[i].whole);
     }
-}
-
-static void forward(ty_trial *t, int n, size_t B)
-{
-    const float *x = t->batch, *w = t->param;
-    for (int l = 0; l < LAYERS; l++) {
-        const size_t in = net[n].width[l], out = net[n].width[l + 1];
-        ty_kernel_linear_fwd(t->y[l], x, w, w + in * out, B, out, in);
-        done(t, ty_work_linear_fwd(B, out, in));
-        if (l < LAYERS - 1) {
-            ty_kernel_relu_fwd(t->y[l], B * out);
-            done(t, ty_work_relu_fwd(B * out));
-        }
-        x = t->y[l];
-        w += (in + 1) * out;
-    }
-    const size_t C = net[n].width[LAYERS];
-    ty_kernel_softmax_xent(t->dy[LAYERS - 1], x, t->labels, B, C, 1 / (float)B, NULL);
-    done(t, ty_work_softmax_xent(B, C));
-}
-
-static void backward(ty_trial *t, int n, size_t B)
-{
-    size_t first = params(n);
-    for (int l = LAYERS - 1; l >= 0; l--) {
-        const size_t in = net[n].width[l], out = net[n].width[l + 1];
-        first -= (in + 1) * out;
-        ty_kernel_linear_bwd_w(t->grad + first, l ? t->y[l - 1] : t->batch, t->dy[l], B, out, in);
-        done(t, ty_work_linear_bwd_w(B, out, in));
-        ty_kernel_linear_bwd_b(t->grad + first + in * out, t->dy[l], B, out);
-        done(t, ty_work_linear_bwd_b(B, out));
-        if (l == 0)
-            continue;
-        ty_kernel_linear_bwd_x(t->dy[l - 1], t->dy[l], t->param + first, B, out, in);
-        done(t, ty_work_linear_bwd_x(B, out, in));
-        ty_kernel_relu_bwd(t->dy[l - 1], t->y[l - 1], B * in);
-        done(t, ty_work_relu_bwd(B * in));
-    }
-}
-
-/* A learning rate of zero: the numbers stay ordinary however long this runs. */
-static void update(ty_trial *t, int n)
-{
-    const size_t P = params(n);
-    if (net[n].images) {
-        ty_kernel_adamw(t->param, t->state[0], t->state[1], t->grad, P, 0, 0.9f, 0.999f, 1e-8f, 0,
-                        1);
-        done(t, ty_work_adamw(P));
-    } else {
-        ty_kernel_sgd(t->param, t->state[0], t->grad, P, 0, 0.9f);
-        done(t, ty_work_sgd(P));
-    }
+    ty_memory_account_free(t->memory);
+    free(t->data), free(t->tokens), free(t->labels);
+    free(t->pixels);
 }
 
 void ty_trial_step(ty_trial *t, int which)
 {
-    const int n = which % NETS;
-    const size_t B = batches[which / NETS], P = params(n);
-    t->calls = 0;
-    t->mark = ty_clock();
-    load(t, n, B);
-    ty_kernel_fill(t->grad, 0, P);
-    done(t, ty_work_fill(P));
-    forward(t, n, B);
-    backward(t, n, B);
-    if (n == 0) { /* as an all-reduce between two ranks does with half of the gradient */
-        ty_kernel_add(t->grad, t->inbox, P / 2);
-        done(t, ty_work_add(P / 2));
+    if (t->laid != which)
+        ty_trial_lay_out(t, which);
+    t->laid = which;
+    const ty_trial_call *call = t->call[t->steps++ % (unsigned)t->rooms];
+    double mark = ty_clock();
+    for (int i = 0; i < t->calls; i++) {
+        call[i].run(&call[i]);
+        double now = ty_clock();
+        t->seconds[i] = now - mark;
+        mark = now;
     }
-    update(t, n);
 }

@@ -26,10 +26,14 @@ static ty_point point_of(const ty_case *c, const ty_point *base)
     return p;
 }
 
-/* The same plan on SimGrid's picture of this machine. */
-static ty_point simulated_twin(const ty_point *real, const ty_row *measured)
+static int has(const ty_result *r)
 {
-    ty_point p = *real;
+    return r->here && r->row.strategy[0];
+}
+
+void ty_case_simulate(ty_case *c, const ty_point *base)
+{
+    ty_point p = point_of(c, base);
     p.fabric = "sim";
     p.platform = "multicore";
     p.network = TY_NET_SHARED;
@@ -37,9 +41,21 @@ static ty_point simulated_twin(const ty_point *real, const ty_row *measured)
     p.steps = p.epochs = 0;
     p.trace_steps = 0;
     p.keep_params = 0;
-    p.threads = measured->threads;
+    p.threads = has(&c->measured) ? c->measured.row.threads : p.threads;
     p.progress = NULL;
-    return p;
+    c->no_simulation = ty_point_run(&p, &c->simulated);
+}
+
+ty_err ty_case_measure(const ty_case *c, const ty_point *base, ty_result *out)
+{
+    ty_point p = point_of(c, base);
+    return ty_point_run(&p, out);
+}
+
+ty_err ty_case_check(const ty_case *c, const ty_point *base)
+{
+    ty_point p = point_of(c, base);
+    return ty_point_check(&p);
 }
 
 void ty_case_run(ty_case *c, const ty_point *base)
@@ -50,21 +66,14 @@ void ty_case_run(ty_case *c, const ty_point *base)
         return;
     }
     c->refused = ty_point_run(&p, &c->measured);
-    if (c->refused.code || !c->measured.here || !c->measured.row.ok || ty_inside_mpi())
-        return;
-    p = simulated_twin(&p, &c->measured.row);
-    c->no_simulation = ty_point_run(&p, &c->simulated);
+    if (!c->refused.code && c->measured.here && c->measured.row.ok && !ty_inside_mpi())
+        ty_case_simulate(c, base);
 }
 
 void ty_case_free(ty_case *c)
 {
     ty_result_free(&c->measured);
     ty_result_free(&c->simulated);
-}
-
-static int has(const ty_result *r)
-{
-    return r->here && r->row.strategy[0];
 }
 
 const ty_row *ty_case_row(const ty_case *c)

@@ -50,6 +50,11 @@ ty_err ty_demo(const ty_demo_options *o);
 
 /* Measure and simulate one case on this machine, or only simulate it when base->fabric is "sim". */
 void ty_case_run(ty_case *c, const ty_point *base);
+/* One after the other: what is wrong with its plan; the plan on SimGrid's picture of this machine (c->simulated, or
+ * c->no_simulation); one real run of it. */
+ty_err ty_case_check(const ty_case *c, const ty_point *base);
+void   ty_case_simulate(ty_case *c, const ty_point *base);
+ty_err ty_case_measure(const ty_case *c, const ty_point *base, ty_result *out);
 void ty_case_free(ty_case *c);
 /* The row that speaks for a case: measured, else simulated; NULL when refused. */
 const ty_row *ty_case_row(const ty_case *c);

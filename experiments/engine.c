@@ -29,9 +29,24 @@ static int default_threads(const ty_prepared *s)
     return p->workers == 1 && !s->sim ? ty_kernel_max_threads() : 1;
 }
 
+static const ty_habits *usual(const ty_point *p)
+{
+    return &p->problem->workload->usual;
+}
+
 static size_t batch_of(const ty_point *p)
 {
-    return p->batch ? p->batch : 128;
+    return p->batch ? p->batch : usual(p)->batch ? usual(p)->batch : 128;
+}
+
+/* The workload's rate is for the optimizer that it usually has. */
+static double rate_of(const ty_point *p)
+{
+    if (p->rate > 0)
+        return p->rate;
+    if (usual(p)->rate > 0 && p->optimizer == usual(p)->optimizer)
+        return usual(p)->rate;
+    return p->optimizer == TY_ADAMW ? 0.001 : 0.05;
 }
 
 static long epoch_steps(const ty_point *p)
@@ -46,7 +61,9 @@ static long default_steps(const ty_point *p, int ghost, const ty_plan *plan)
         return p->steps;
     if (p->epochs > 0)
         return p->epochs * epoch;
-    return ghost ? 2 + plan->fill_steps : epoch;
+    if (ghost)
+        return 2 + plan->fill_steps;
+    return p->train && usual(p)->epochs ? epoch * usual(p)->epochs : epoch;
 }
 
 /* What the closed form and the machine model assume, when `active` ranks compute at the same time. */
@@ -65,6 +82,20 @@ static ty_costing costing(const ty_prepared *s, int threads, int active)
                         .share = (double)(busy * threads) / (double)cores};
 }
 
+/* Networks that outgrow the last cache are slower: tell the machine what the ranks of a host use together. */
+static void see_size(ty_prepared *s)
+{
+    enum { ASKED = 16 }; /* the ranks of pipelines differ, but not all of thousands */
+    const int n = s->plan.workers;
+    double most = 0;
+    if (!s->point->machine)
+        return;
+    for (int i = 0; i < n && i < ASKED; i++)
+        most = fmax(most, ty_plan_cost(&s->plan, n <= ASKED ? i : n * i / ASKED).peak_bytes);
+    s->machine = ty_machine_with(s->point->machine, most * s->plan.costing.busy);
+    s->plan.costing.machine = &s->machine;
+}
+
 static ty_err make_plan(ty_prepared *s, int ghost)
 {
     const ty_point *p = s->point;
@@ -79,9 +110,7 @@ static ty_err make_plan(ty_prepared *s, int ghost)
                          .seed = p->seed ? p->seed : 1,
                          .augment = !p->plain,
                          .optimizer = p->optimizer,
-                         .rate = p->rate > 0                ? p->rate
-                                 : p->optimizer == TY_ADAMW ? 0.001
-                                                            : 0.05,
+                         .rate = rate_of(p),
                          .momentum = p->momentum > 0   ? p->momentum
                                      : p->momentum < 0 ? 0 /* TY_NO_MOMENTUM */
                                                        : 0.9,
@@ -90,6 +119,7 @@ static ty_err make_plan(ty_prepared *s, int ghost)
     o.costing = costing(s, default_threads(s), p->workers);
     TY_TRY(ty_plan_make(&s->plan, &o));
     s->plan.costing = costing(s, default_threads(s), s->plan.active);
+    see_size(s);
     s->plan.steps = s->plan.optimizer.steps = default_steps(p, ghost, &s->plan);
     return ty_ok();
 }
@@ -212,6 +242,39 @@ static double difference_to_serial(const ty_prepared *s, const float *got)
     return worst / largest;
 }
 
+/* Is there somebody to say what the trained network is worth? */
+static int speaks(const ty_prepared *s)
+{
+    return s->point->train && s->plan.problem->workload->report != NULL;
+}
+
+typedef struct speech {
+    const ty_prepared *s;
+    ty_board *b;
+} speech;
+
+static void speak(ty_rank *r, void *arg)
+{
+    const speech *a = arg;
+    const ty_plan *p = &a->s->plan;
+    ty_model whole;
+    FILE *f = fmemopen(a->b->said, TY_SAID_MAX, "w");
+    TY_CHECK(f, "no memory for a report");
+    ty_worker_evaluator(&whole, r, p);
+    memcpy(whole.params.data, a->b->params, ty_bytes(whole.params));
+    p->problem->workload->report(p->problem, &whole, p->seed, f);
+    ty_model_fini(&whole);
+    fclose(f);
+}
+
+/* The workload's own words about the trained network, on one rank. */
+static void describe(const ty_prepared *s, ty_board *b)
+{
+    speech a = {s, b};
+    ty_job job = {.ranks = 1, .threads = s->job.threads};
+    b->head->error = ty_fabric_threads.run(&job, speak, &a);
+}
+
 /* Place the next array of n elements of `size`; with base NULL only count. */
 static void *place(char *base, size_t *at, size_t n, size_t size)
 {
@@ -228,11 +291,13 @@ static void lay_out(ty_board *b, char *base, const ty_prepared *s, int real)
     b->room = s->point->trace_steps ? MAX_EVENTS : 0;
     b->head = place(base, &at, 1, sizeof *b->head);
     b->loss = place(base, &at, steps, sizeof *b->loss);
-    b->accuracy = place(base, &at, (size_t)b->epochs, sizeof *b->accuracy);
+    b->score = place(base, &at, (size_t)b->epochs, sizeof *b->score);
     b->report = place(base, &at, (size_t)s->plan.workers, sizeof *b->report);
     b->event = place(base, &at, b->room, sizeof *b->event);
     b->early = place(base, &at, params, sizeof *b->early);
-    b->params = place(base, &at, s->point->keep_params ? params : 0, sizeof *b->params);
+    b->params =
+        place(base, &at, s->point->keep_params || speaks(s) ? params : 0, sizeof *b->params);
+    b->said = place(base, &at, TY_SAID_MAX, 1);
     b->bytes = at;
 }
 
@@ -247,16 +312,16 @@ static void run_here(void *arg_setup, void *arg_board)
                    .trace_steps = s->point->trace_steps,
                    .exact = s->fabric->virtual_time,
                    .loss = b->loss,
-                   .accuracy = b->accuracy,
+                   .score = b->score,
                    .epochs = b->epochs,
                    .report = b->report,
                    .event = b->event,
                    .room = b->room,
                    .early = real && s->plan.steps >= TY_CHECK_STEPS ? b->early : NULL,
-                   .params = real && s->point->keep_params ? b->params : NULL,
+                   .params = real && (s->point->keep_params || speaks(s)) ? b->params : NULL,
                    .progress = b->head->progress};
     for (long i = 0; i < b->epochs; i++)
-        b->accuracy[i] = -1;
+        b->score[i] = (ty_score){NAN, NAN};
     double start = ty_clock();
     b->head->error = s->fabric->run(&s->job, ty_rank_main, &c);
     b->head->wall_s = ty_clock() - start;
@@ -265,12 +330,15 @@ static void run_here(void *arg_setup, void *arg_board)
     b->head->difference = NAN;
     if (c.early && b->head->here && !b->head->error.code)
         b->head->difference = difference_to_serial(s, c.early);
+    if (speaks(s) && c.params && b->head->here && !b->head->error.code)
+        describe(s, b);
 }
 
 /* What all ranks of a real run on this machine need at once, and the serial run that checks them, by the closed form;
- * *largest is the largest rank's. */
+ * *largest is the largest rank's. Of an MPI job, those that are here: assumed to be as large as any. */
 static double memory_needed(const ty_prepared *s, double *largest)
 {
+    const int here = strcmp(s->fabric->name, "mpi") ? s->plan.workers : ty_mpirun_local_size();
     double sum = 0;
     *largest = 0;
     for (int i = 0; i < s->plan.workers; i++) {
@@ -278,14 +346,25 @@ static double memory_needed(const ty_prepared *s, double *largest)
         sum += bytes;
         *largest = fmax(*largest, bytes);
     }
+    if (here < s->plan.workers)
+        sum = *largest * (here > 0 ? here : 1);
     return sum + 2.0 * (double)(s->plan.problem->params * sizeof(float));
 }
 
-/* A real run that this machine cannot hold is answered without being tried. */
+/* [B] that there are for numbers: of this host, or of the machine where that is meant to be this one and has less. */
+static double memory_here(const ty_prepared *s)
+{
+    ty_machine here = {0};
+    const ty_machine *m = s->point->machine;
+    ty_machine_name_here(&here);
+    return !s->sim && m && m->memory > 0 && m->memory < here.memory ? m->memory : here.memory;
+}
+
+/* A run with numbers that this machine cannot hold is answered without being tried. */
 static int too_large(const ty_prepared *s, ty_result *out)
 {
-    double largest, memory = s->point->machine ? s->point->machine->memory : 0;
-    if (s->job.ghost || s->fabric != &ty_fabric_threads || memory <= 0)
+    double largest, memory = memory_here(s);
+    if (s->job.ghost || memory <= 0)
         return 0;
     double needed = memory_needed(s, &largest);
     if (needed <= memory)

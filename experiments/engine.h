@@ -21,20 +21,22 @@ typedef struct ty_point {
     ty_network  network;      /* sim */
     int         workers, workers_per_node, dp, tp, pp, micro_batches;
     int         threads;      /* per worker; 0: the default of the fabric */
-    size_t      batch;        /* 0: 128 */
-    long        steps, epochs; /* one of them, or neither: real runs 1 epoch, ghosts what shows the
-                                * steady state */
+    size_t      batch;        /* 0: the workload's, 128 where it has none */
+    long        steps, epochs; /* one of them, or neither: real runs 1 epoch (see train),
+                                * ghosts what shows the steady state */
     uint64_t    seed;         /* 0: 1 */
     int         plain;        /* no random rotate and shift */
     int         ghost;        /* 1: no numbers; 0: numbers; -1: the fabric's default (sim ghost,
                                * others real) */
     ty_optimizer_kind optimizer;
-    double      rate;         /* 0: 0.05, of AdamW 0.001 */
+    double      rate;         /* 0: the workload's, if this is its optimizer; or 0.05, of AdamW 0.001 */
     double      momentum;     /* 0: 0.9; TY_NO_MOMENTUM: 0 */
     const char *collective;   /* NULL: auto */
     const ty_machine *machine;
     int         trace_steps;  /* timeline of so many steps; 0: none */
     int         keep_params;  /* bring the trained parameters back */
+    int         train;        /* to have a trained network, not only to see some steps: as many epochs
+                               * as the workload usually takes, and then its report */
     double      timeout_s;    /* MPI waits */
     void      (*progress)(void *arg, double fraction, double loss); /* in the parent, about twice a
                                                                      * second; may be NULL */

@@ -6,6 +6,7 @@
 #include "experiments/calibrate.h"
 #include "experiments/child.h"
 #include "experiments/engine.h"
+#include "experiments/mpirun.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,11 +39,25 @@ ty_err ty_calibrate_in_child(const ty_calibrate_options *options, ty_machine *m,
     return e;
 }
 
+/* A file may well be of another machine, to simulate that one; but nobody should take its times for this one's. (A
+ * machine that is made up has no host.) */
+static ty_err load_named(ty_machine *m, const char *path)
+{
+    TY_TRY(ty_machine_load(m, path));
+    if ((m->origin == TY_FITTED || m->origin == TY_MEASURED) && !ty_machine_is_here(m) &&
+        ty_mpirun_rank() == 0)
+        fprintf(stderr,
+                "trainyard: %s was calibrated on %s (%s, %d cores), not on this machine: "
+                "predicted and simulated times are that one's\n",
+                path, m->host, m->processor, m->cores);
+    return ty_ok();
+}
+
 ty_err ty_machine_default(ty_machine *m, const char *path)
 {
     char cache[1024];
     if (path)
-        return ty_machine_load(m, path);
+        return load_named(m, path);
     TY_TRY(ty_machine_cache_path(cache, sizeof cache));
     if (access(cache, R_OK) == 0) {
         ty_err e = ty_machine_load(m, cache);

@@ -31,12 +31,12 @@ void ty_outcome_describe(ty_row *row, const ty_prepared *s)
                     .seed = p->seed,
                     .fits = 1,
                     .ok = 1};
-    double *figures[] = {&row->step_s,        &row->compute_s,       &row->comm_exposed_s,
-                         &row->comm_hidden_s, &row->wait_s,          &row->speedup,
-                         &row->efficiency,    &row->serial_fraction, &row->bytes_sent,
-                         &row->messages,      &row->peak_bytes,      &row->loss,
-                         &row->accuracy,      &row->closed_form_s,   &row->energy_j,
-                         &row->cost_usd,      &row->step_p10_s,      &row->step_p90_s};
+    double *figures[] = {
+        &row->step_s,     &row->compute_s,     &row->comm_exposed_s, &row->comm_hidden_s,
+        &row->wait_s,     &row->speedup,       &row->efficiency,     &row->serial_fraction,
+        &row->bytes_sent, &row->messages,      &row->peak_bytes,     &row->loss,
+        &row->accuracy,   &row->closed_form_s, &row->energy_j,       &row->cost_usd,
+        &row->step_p10_s, &row->step_p90_s,    &row->test_loss};
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         *figures[i] = NAN;
     snprintf(row->strategy, sizeof row->strategy, "%s", p->strategy->name);
@@ -113,6 +113,22 @@ static void shift_events(ty_event *e, size_t n)
     }
 }
 
+/* The history of the test set, and in the row its end. */
+static void take_scores(ty_result *out, const ty_board *b)
+{
+    const size_t n = (size_t)b->epochs;
+    out->accuracy = ty_alloc(n * sizeof *out->accuracy);
+    out->test_loss = ty_alloc(n * sizeof *out->test_loss);
+    for (size_t i = 0; i < n; i++) {
+        out->accuracy[i] = b->score[i].accuracy;
+        out->test_loss[i] = b->score[i].loss;
+        if (isnan(b->score[i].loss))
+            continue;
+        out->row.accuracy = b->score[i].accuracy;
+        out->row.test_loss = b->score[i].loss;
+    }
+}
+
 void ty_outcome_harvest(ty_result *out, const ty_prepared *s, const ty_board *b)
 {
     const ty_shared *h = b->head;
@@ -128,13 +144,12 @@ void ty_outcome_harvest(ty_result *out, const ty_prepared *s, const ty_board *b)
     shift_events(out->event, out->events);
     if (!s->job.ghost) {
         out->loss = copy(b->loss, (size_t)out->steps * sizeof *b->loss);
-        out->accuracy = copy(b->accuracy, (size_t)b->epochs * sizeof *b->accuracy);
+        take_scores(out, b);
         out->params_n = s->plan.problem->params;
         out->params = s->point->keep_params ? copy(b->params, out->params_n * sizeof(float)) : NULL;
         out->row.loss = out->loss[out->steps - 1];
+        out->said = b->said && *b->said ? strdup(b->said) : NULL;
     }
-    for (long i = 0; out->accuracy && i < out->epochs; i++)
-        out->row.accuracy = out->accuracy[i] >= 0 ? out->accuracy[i] : out->row.accuracy;
     out->shown = slowest_rank(out->report, out->ranks);
     if (s->job.ghost && !s->fabric->virtual_time)
         ty_row_remark(&out->row, "dry run: nothing was computed, so there is no time");

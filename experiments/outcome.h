@@ -13,9 +13,12 @@ typedef struct ty_prepared {
     const ty_fabric_ops *fabric;
     ty_platform platform;
     ty_plan plan;
+    ty_machine machine; /* that plan.costing points to: the point's, with what a step uses */
     ty_job job;
     int sim;
 } ty_prepared;
+
+enum { TY_SAID_MAX = 4096 }; /* of a workload's report, with the zero at its end */
 
 /* Where the child leaves its result: sizes are known before it starts. */
 typedef struct ty_shared {
@@ -28,10 +31,12 @@ typedef struct ty_shared {
 
 typedef struct ty_board { /* one mapping: shared, then the arrays */
     ty_shared *head;
-    double *loss, *accuracy;
+    double *loss;
+    ty_score *score;
     ty_rank_report *report;
     ty_event *event;
     float *early, *params;
+    char *said; /* [TY_SAID_MAX] */
     size_t bytes, room;
     long epochs;
 } ty_board;

@@ -85,6 +85,7 @@ static const struct {
     C(TEXT, fidelity),
     C(REAL, step_p10_s),
     C(REAL, step_p90_s),
+    C(REAL, test_loss),
 #undef C
 };
 
@@ -186,5 +187,9 @@ json_t *ty_json_run(const ty_point *p, const ty_result *r, const char *trace)
     json_object_set_new(o, "loss_history", r->loss ? numbers(r->loss, r->steps) : json_null());
     json_object_set_new(o, "accuracy_history",
                         r->accuracy ? numbers(r->accuracy, r->epochs) : json_null());
+    json_t *said = r->said ? json_string(r->said) : NULL; /* NULL: text that is no UTF-8 */
+    json_object_set_new(o, "report", said ? said : json_null());
+    json_object_set_new(o, "test_loss_history",
+                        r->test_loss ? numbers(r->test_loss, r->epochs) : json_null());
     return o;
 }

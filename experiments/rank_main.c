@@ -21,20 +21,20 @@ static int holds_all(const ty_worker *w)
     return w->place.role == TY_TRAIN && w->model.params.n == w->plan->problem->params;
 }
 
-/* Accuracy of the network as it is now, measured by rank 0 while the others wait; no part
+/* The score of the network as it is now, found by rank 0 while the others wait; no part
  * of any step. */
 static void evaluate(ty_worker *w, ty_course *c, long epoch)
 {
     ty_worker_pause(w);
     if (w->rank->id == 0 && holds_all(w)) {
-        c->accuracy[epoch] = ty_worker_accuracy(w, &w->model);
+        c->score[epoch] = ty_problem_score(w->plan->problem, &w->model);
     } else {
         ty_model whole;
         if (w->rank->id == 0)
             ty_worker_evaluator(&whole, w->rank, w->plan);
         ty_worker_gather(w, w->rank->id == 0 ? whole.params.data : NULL);
         if (w->rank->id == 0) {
-            c->accuracy[epoch] = ty_worker_accuracy(w, &whole);
+            c->score[epoch] = ty_problem_score(w->plan->problem, &whole);
             ty_model_fini(&whole);
         }
     }
@@ -104,14 +104,17 @@ static void take_report(ty_worker *w, ty_course *c, int from)
     const ty_plan *p = w->plan;
     size_t steps = (size_t)p->steps, epochs = (size_t)c->epochs;
     ty_rank_report *report = &c->report[from];
-    double *share = ty_alloc((steps + epochs + 1) * sizeof *share);
+    double *share = ty_alloc((steps + 1) * sizeof *share);
+    ty_score *score = ty_alloc((epochs + 1) * sizeof *score);
     ty_recv(w->rank, from, TY_CHANNEL_RESULT, report, sizeof *report);
-    ty_recv(w->rank, from, TY_CHANNEL_RESULT, share, (steps + epochs) * sizeof *share);
+    ty_recv(w->rank, from, TY_CHANNEL_RESULT, share, steps * sizeof *share);
+    ty_recv(w->rank, from, TY_CHANNEL_RESULT, score, epochs * sizeof *score);
     for (size_t i = 0; i < steps; i++)
         c->loss[i] += share[i];
     for (size_t i = 0; i < epochs; i++)
-        c->accuracy[i] = share[steps + i] >= 0 ? share[steps + i] : c->accuracy[i];
+        c->score[i] = isnan(score[i].loss) ? c->score[i] : score[i];
     free(share);
+    free(score);
     ty_event *e = ty_alloc(report->events * sizeof *e);
     ty_recv(w->rank, from, TY_CHANNEL_RESULT, e, report->events * sizeof *e);
     keep_events(c, report, e);
@@ -121,15 +124,15 @@ static void take_report(ty_worker *w, ty_course *c, int from)
 static void send_report(ty_worker *w, const ty_course *c, ty_rank_report *report, const diary *l)
 {
     size_t steps = (size_t)w->plan->steps, epochs = (size_t)c->epochs;
-    double *share = ty_alloc((steps + epochs + 1) * sizeof *share);
-    memcpy(share, l->loss, steps * sizeof *share);
+    ty_score *score = ty_alloc((epochs + 1) * sizeof *score);
     for (size_t i = 0; i < epochs; i++)
-        share[steps + i] = (long)i < w->evaluations ? w->accuracy[i] : -1;
+        score[i] = (long)i < w->evaluations ? w->score[i] : (ty_score){NAN, NAN};
     ty_send(w->rank, 0, TY_CHANNEL_RESULT, report, sizeof *report);
-    ty_send(w->rank, 0, TY_CHANNEL_RESULT, share, (steps + epochs) * sizeof *share);
-    ty_send(w->rank, 0, TY_CHANNEL_RESULT, w->rank->trace ? (void *)w->rank->trace->event : share,
+    ty_send(w->rank, 0, TY_CHANNEL_RESULT, l->loss, steps * sizeof *l->loss);
+    ty_send(w->rank, 0, TY_CHANNEL_RESULT, score, epochs * sizeof *score);
+    ty_send(w->rank, 0, TY_CHANNEL_RESULT, w->rank->trace ? (void *)w->rank->trace->event : score,
             report->events * sizeof(ty_event));
-    free(share);
+    free(score);
 }
 
 static void collect(ty_worker *w, ty_course *c, const diary *l)
@@ -143,7 +146,7 @@ static void collect(ty_worker *w, ty_course *c, const diary *l)
         for (long i = 0; i < w->plan->steps; i++)
             c->loss[i] = l->loss[i];
         for (long i = 0; i < c->epochs && i < w->evaluations; i++)
-            c->accuracy[i] = w->accuracy[i];
+            c->score[i] = w->score[i];
         c->report[0] = report;
         keep_events(c, &c->report[0], w->rank->trace ? w->rank->trace->event : NULL);
         for (int i = 1; i < w->plan->workers; i++)
@@ -154,6 +157,31 @@ static void collect(ty_worker *w, ty_course *c, const diary *l)
 }
 
 /* ---- the program ----------------------------------------------------------------------------- */
+
+/* A loss that is not finite ends the run, and says where that came from. Searched only now: good steps pay nothing. */
+static void check_loss(const ty_worker *w, long s)
+{
+    const ty_model *m = &w->model;
+    const char *what = isnan(w->loss) ? "not a number" : "infinite";
+    if (isfinite(w->loss))
+        return;
+    for (int slot = 0; slot < m->slots; slot++) {
+        const int i = ty_model_fault(m, slot);
+        const ty_block *b = &m->block[i < 0 || i == m->n ? 0 : i];
+        TY_CHECK(i >= 0,
+                 "the loss of step %ld is %s: what came in to layer %d (%s) is not finite; "
+                 "lower --rate",
+                 s + 1, what, b->index, b->ops->name);
+        TY_CHECK(i == m->n,
+                 "the loss of step %ld is %s: layer %d (%s) is the first whose output is not "
+                 "finite; lower --rate",
+                 s + 1, what, b->index, b->ops->name);
+    }
+    TY_CHECK(0,
+             "the loss of step %ld is %s, with finite outputs of every layer: look at the labels, "
+             "or lower --rate",
+             s + 1, what);
+}
 
 static void one_step(ty_worker *w, ty_course *c, diary *l, long s)
 {
@@ -167,7 +195,7 @@ static void one_step(ty_worker *w, ty_course *c, diary *l, long s)
         ty_trace_add(r, (ty_event){begin, ty_now(r), TY_EV_STEP, 0, -1, 0, (int)s});
     l->end[s] = ty_now(r) - w->excluded_s;
     l->loss[s] = w->loss;
-    TY_CHECK(isfinite(w->loss), "the loss of step %ld is not a number: lower --rate", s);
+    check_loss(w, s);
     if (c->progress && r->id == 0) {
         c->progress[0] = (double)(s + 1) / (double)w->plan->steps;
         c->progress[1] = w->loss;

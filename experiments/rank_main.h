@@ -14,13 +14,13 @@ enum { TY_CHECK_STEPS = 2 }; /* steps after which parameters are compared with s
 /* Shared by the ranks of one process; rank 0 fills what is below. */
 typedef struct ty_course {
     const ty_plan *plan;
-    int      evaluate;    /* measure accuracy after every epoch */
+    int      evaluate;    /* score the test set after every epoch */
     int      trace_steps;
     int      exact;       /* time is virtual: step_s is the mean, not a median */
     /* filled by rank 0: */
     int      collected;   /* all of this is here */
     double  *loss;        /* [steps] */
-    double  *accuracy;    /* [epochs], -1 where not measured */
+    ty_score *score;      /* [epochs], NAN where not measured */
     long     epochs;
     ty_rank_report *report; /* [workers] */
     ty_event *event;      /* [room] */

@@ -10,9 +10,11 @@ void ty_result_free(ty_result *r)
 {
     free(r->loss);
     free(r->accuracy);
+    free(r->test_loss);
     free(r->report);
     free(r->event);
     free(r->params);
+    free(r->said);
     *r = (ty_result){0};
 }
 
@@ -44,7 +46,7 @@ void ty_row_write_header(FILE *f)
           "fits,loss,accuracy,"
           "closed_form_s,energy_j,cost_usd,ok,message,batch,micro_batches,threads,seed,collective,"
           "fidelity,step_p10_s,"
-          "step_p90_s\n",
+          "step_p90_s,test_loss\n",
           f);
 }
 
@@ -96,5 +98,6 @@ void ty_row_write(FILE *f, const ty_row *r)
     text(f, r->collective);
     text(f, r->fidelity);
     number(f, r->step_p10_s, ',');
-    number(f, r->step_p90_s, '\n');
+    number(f, r->step_p90_s, ',');
+    number(f, r->test_loss, '\n');
 }

@@ -32,6 +32,7 @@ typedef struct ty_row {
     uint64_t seed;
     char   collective[24], fidelity[16];
     double step_p10_s, step_p90_s;
+    double test_loss; /* as accuracy: mean over the labels of the test set, nats or squared error */
 } ty_row;
 
 /* What one rank reports. */
@@ -50,13 +51,15 @@ typedef struct ty_result {
     long     steps;
     double  *loss;          /* [steps] mean loss of the batch, or NULL for ghosts */
     long     epochs;
-    double  *accuracy;      /* [epochs] on the test set, or NULL */
+    double  *accuracy;      /* [epochs] on the test set, NAN where not measured or meaningless; or NULL */
+    double  *test_loss;     /* [epochs] likewise */
     int      ranks;
     ty_rank_report *report; /* [ranks] */
     ty_event *event;        /* of all ranks, in rank order; report[i].events each */
     size_t   events;
     size_t   params_n;      /* trained parameters of the whole network, when asked for */
     float   *params;
+    char    *said;          /* lines of the workload's report, or NULL */
     double   wall_s;        /* of the whole run, with start and evaluation */
     double   difference;    /* largest relative difference to serial's parameters after two steps; NAN: not compared */
 } ty_result;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { VERSION = 1, MAX_BYTES = 1 << 16 };
+enum { VERSION = 2, MAX_BYTES = 1 << 16 };
 
 typedef struct ty_machine_file {
     int version;
@@ -56,9 +56,12 @@ typedef struct ty_machine_file {
 /* The order of the fields is that of the file; every key is required. */
 static const cyaml_schema_field_t rate_fields[] = {
     NUMBER("launch_s", offsetof(ty_rate, launch_s)),
+    NUMBER("row_s", offsetof(ty_rate, row_s)),
     NUMBER("flops", offsetof(ty_rate, flops)),
     NUMBER("bandwidth", offsetof(ty_rate, bandwidth)),
     NUMBER("far_bandwidth", offsetof(ty_rate, far_bandwidth)),
+    NUMBER("near_bytes", offsetof(ty_rate, near_bytes)),
+    NUMBER("memory_bandwidth", offsetof(ty_rate, memory_bandwidth)),
     NUMBER("thread_launch_s", offsetof(ty_rate, thread_launch_s)),
     NUMBER("thread_from_s", offsetof(ty_rate, thread_from_s)),
     NUMBER("thread_gain", offsetof(ty_rate, thread_gain)),
@@ -71,8 +74,12 @@ static const cyaml_schema_field_t rate_fields[] = {
 static const cyaml_schema_field_t class_fields[] = {
     CLASS("gemm_nn", TY_CLASS_GEMM_NN), CLASS("gemm_nt", TY_CLASS_GEMM_NT),
     CLASS("gemm_tn", TY_CLASS_GEMM_TN), CLASS("stream", TY_CLASS_STREAM),
-    CLASS("update", TY_CLASS_UPDATE),   CLASS("softmax", TY_CLASS_SOFTMAX),
-    CLASS("augment", TY_CLASS_AUGMENT), CYAML_FIELD_END};
+    CLASS("copy", TY_CLASS_COPY),       CLASS("update", TY_CLASS_UPDATE),
+    CLASS("softmax", TY_CLASS_SOFTMAX), CLASS("augment", TY_CLASS_AUGMENT),
+    CLASS("conv", TY_CLASS_CONV),       CLASS("conv_w", TY_CLASS_CONV_W),
+    CLASS("pool", TY_CLASS_POOL),       CLASS("norm", TY_CLASS_NORM),
+    CLASS("gelu", TY_CLASS_GELU),       CLASS("attention", TY_CLASS_ATTENTION),
+    CLASS("lstm", TY_CLASS_LSTM),       CYAML_FIELD_END};
 
 static const cyaml_schema_field_t net_fields[] = {NUMBER("alpha", offsetof(ty_net, alpha)),
                                                   NUMBER("beta", offsetof(ty_net, beta)),
@@ -91,8 +98,11 @@ static const cyaml_schema_field_t fields[] = {
     WHOLE("cores", AT(cores)),
     NUMBER("peak_flops", AT(peak_flops)),
     NUMBER("memory", AT(memory)),
-    NUMBER("near_bytes", AT(near_bytes)),
+    NUMBER("cache", AT(cache)),
     PART("handoff", AT(handoff), net_fields),
+    NUMBER("region_s", AT(region_s)),
+    NUMBER("fork_s", AT(fork_s)),
+    NUMBER("barrier_s", AT(barrier_s)),
     {.key = "origin",
      .data_offset = AT(origin),
      .value = {.type = CYAML_ENUM,
@@ -194,9 +204,9 @@ static ty_err check_rate(const char *path, const char *text, const ty_machine *m
     const ty_rate *r = &m->rate[c];
     int line = line_of(text, name, 1);
     TY_TRY(check_part(path, text, name, r, rate_fields, ""));
-    if (r->flops <= 0 && r->bandwidth <= 0)
-        return ty_error(TY_EUSAGE, "%.100s:%d: %s needs flops or bandwidth above 0", path, line,
-                        name);
+    if (!ty_rate_grows(r))
+        return ty_error(TY_EUSAGE, "%.100s:%d: %s needs flops, row_s or a bandwidth above 0", path,
+                        line, name);
     if (r->beside < 1)
         return ty_error(TY_EUSAGE,
                         "%.100s:%d: %s.beside is %g; a busy neighbour slows by at least 1", path,
@@ -207,10 +217,9 @@ static ty_err check_rate(const char *path, const char *text, const ty_machine *m
 static ty_err check(const char *path, const char *text, const ty_machine_file *f)
 {
     const ty_machine *m = &f->machine;
-    if (f->version != VERSION)
-        return ty_error(TY_EUSAGE,
-                        "%.100s:%d: version %d, but this program reads version %d: calibrate again",
-                        path, line_of(text, "version", 1), f->version, VERSION);
+    if (f->version != VERSION) /* written in a way that check_version does not see */
+        return ty_error(TY_EUSAGE, "%.100s:1: version %d instead of %d: calibrate again", path,
+                        f->version, VERSION);
     if (m->cores < 1)
         return ty_error(TY_EUSAGE, "%.100s:%d: cores is %d; it must be at least 1", path,
                         line_of(text, "cores", 1), m->cores);
@@ -223,6 +232,23 @@ static ty_err check(const char *path, const char *text, const ty_machine_file *f
 
 /* ---- read and write ---- */
 
+/* A file of another version has other keys: that it is one says more than which are missing. */
+static ty_err check_version(const char *path, const char *text)
+{
+    int version = VERSION, line = 1;
+    for (const char *at = text; at; line++) {
+        if (sscanf(at, "version: %d", &version) == 1)
+            break;
+        at = strchr(at, '\n');
+        at = at ? at + 1 : NULL;
+    }
+    if (version == VERSION)
+        return ty_ok();
+    return ty_error(TY_EUSAGE,
+                    "%.100s:%d: version %d, but this program reads version %d: calibrate again",
+                    path, line, version, VERSION);
+}
+
 ty_err ty_machine_load(ty_machine *m, const char *path)
 {
     char *text;
@@ -233,6 +259,11 @@ ty_err ty_machine_load(ty_machine *m, const char *path)
         .log_fn = listen, .log_ctx = &said, .mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR};
 
     TY_TRY(ty_read_text(path, MAX_BYTES, &text, &size));
+    ty_err old = check_version(path, text);
+    if (old.code) {
+        free(text);
+        return old;
+    }
     cyaml_err_t why =
         cyaml_load_data((const uint8_t *)text, size, &config, &schema, (cyaml_data_t **)&f, NULL);
     ty_err e = why ? refuse(path, &said, text)
@@ -270,14 +301,16 @@ static void put_machine(FILE *f, const ty_machine *m)
     put_text(f, "host", m->host);
     put_text(f, "date", m->date);
     put_text(f, "processor", m->processor);
-    char a[32], b[32], near[32];
-    fprintf(f, "cores: %d\npeak_flops: %s\nmemory: %s\nnear_bytes: %s\nhandoff:\n", m->cores,
-            ty_exact(a, m->peak_flops), ty_exact(b, m->memory), ty_exact(near, m->near_bytes));
+    char a[32], b[32], c[32];
+    fprintf(f, "cores: %d\npeak_flops: %s\nmemory: %s\ncache: %s\nhandoff:\n", m->cores,
+            ty_exact(a, m->peak_flops), ty_exact(b, m->memory), ty_exact(c, m->cache));
     put_numbers(f, "  ", &m->handoff, net_fields);
+    fprintf(f, "region_s: %s\nfork_s: %s\nbarrier_s: %s\n", ty_exact(a, m->region_s),
+            ty_exact(b, m->fork_s), ty_exact(c, m->barrier_s));
     fprintf(f, "origin: %s\nrates:\n", ty_origin_name(m->origin));
-    for (int c = 0; c < TY_CLASSES; c++) {
-        fprintf(f, "  %s:\n", class_fields[c].key);
-        put_numbers(f, "    ", &m->rate[c], rate_fields);
+    for (int k = 0; k < TY_CLASSES; k++) {
+        fprintf(f, "  %s:\n", class_fields[k].key);
+        put_numbers(f, "    ", &m->rate[k], rate_fields);
     }
 }
 

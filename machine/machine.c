@@ -9,27 +9,17 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { VECTOR = 16 }; /* floats of the widest vector, and of a cache line */
-
 const char *ty_origin_name(ty_origin o)
 {
     static const char *const name[] = {"measured", "fitted", "datasheet", "assumed"};
     return name[o];
 }
 
-/* A vector that is partly filled costs as much as a full one. */
-static double padded_flops(ty_work w)
+static double far_bytes(const ty_rate *r, double bytes)
 {
-    if (w.cls > TY_CLASS_GEMM_TN || w.n == 0)
-        return w.flops;
-    return w.flops * (double)((w.n + VECTOR - 1) / VECTOR * VECTOR) / (double)w.n;
-}
-
-static double far_bytes(const ty_machine *m, double bytes)
-{
-    if (bytes <= m->near_bytes)
+    if (bytes <= r->near_bytes)
         return 0;
-    return bytes >= 2 * m->near_bytes ? bytes : bytes * (bytes / m->near_bytes - 1);
+    return bytes >= 2 * r->near_bytes ? bytes : bytes * (bytes / r->near_bytes - 1);
 }
 
 static double over(double amount, double rate)
@@ -47,21 +37,40 @@ static double slowdown(const ty_machine *m, const ty_rate *r, int busy)
     return 1 + (r->beside - 1) * share;
 }
 
+int ty_rate_grows(const ty_rate *r)
+{
+    return r->row_s > 0 || r->flops > 0 || r->bandwidth > 0 || r->far_bandwidth > 0;
+}
+
+ty_machine ty_machine_with(const ty_machine *m, double set)
+{
+    ty_machine with = *m;
+    double share = m->cache > 0 ? fmax(0, fmin(1, 2 * (set / m->cache - 1))) : 0;
+    for (int c = 0; c < TY_CLASSES && share > 0; c++) {
+        ty_rate *r = &with.rate[c];
+        double far = r->far_bandwidth > 0 ? r->far_bandwidth : r->bandwidth;
+        double seconds = (1 - share) * over(1, far) + share * over(1, r->memory_bandwidth);
+        if (r->memory_bandwidth > 0)
+            r->far_bandwidth = seconds > 0 ? 1 / seconds : INFINITY;
+    }
+    return with;
+}
+
 double ty_machine_seconds(const ty_machine *m, ty_work w, int threads, int busy)
 {
     const ty_rate *r = &m->rate[w.cls];
     double far_bandwidth = r->far_bandwidth > 0 ? r->far_bandwidth : r->bandwidth;
-    double far = far_bytes(m, w.bytes), near = w.bytes - far;
-    double arithmetic = over(padded_flops(w), r->flops);
+    double far = far_bytes(r, w.bytes), near = w.bytes - far, calls = ty_work_calls(w);
+    double arithmetic = ty_work_rows(w) * r->row_s + over(ty_work_padded(w), r->flops);
     double traffic = over(near, r->bandwidth) + over(far, far_bandwidth);
     double work = arithmetic + traffic;
 
-    if (threads > 1 && work >= r->thread_from_s) {
+    if (threads > 1 && work >= calls * r->thread_from_s) {
         double doublings = log2(threads);
-        work = r->thread_launch_s + arithmetic * exp2(-doublings * r->thread_gain) +
+        work = calls * r->thread_launch_s + arithmetic * exp2(-doublings * r->thread_gain) +
                traffic * exp2(-doublings * r->memory_gain);
     }
-    return r->launch_s + work * slowdown(m, r, busy);
+    return calls * r->launch_s + work * slowdown(m, r, busy);
 }
 
 ty_err ty_machine_cache_path(char *path, unsigned long size)

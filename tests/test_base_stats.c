@@ -47,6 +47,25 @@ START_TEST(one_value_is_every_quantile_and_none_is_no_number)
 }
 END_TEST
 
+START_TEST(tau_is_one_when_two_orders_agree_and_minus_one_when_they_are_opposite)
+{
+    const double x[] = {1, 2, 3, 4}, y[] = {10, 30, 20, 40};
+    ty_tau rising = {0}, falling = {0}, mixed = {0}, none = {0}, equal = {0};
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < i; k++) {
+            ty_tau_pair(&rising, x[i], x[i] * x[i], x[k], x[k] * x[k]);
+            ty_tau_pair(&falling, x[i], -x[i], x[k], -x[k]);
+            ty_tau_pair(&mixed, x[i], y[i], x[k], y[k]);
+        }
+    ty_tau_pair(&equal, 1, 1, 1, 2);
+    ck_assert_double_eq(ty_tau_value(&rising), 1);
+    ck_assert_double_eq(ty_tau_value(&falling), -1);
+    ck_assert_double_eq_tol(ty_tau_value(&mixed), 4.0 / 6, 1e-12);
+    ck_assert_double_eq(ty_tau_value(&equal), 0);
+    ck_assert(isnan(ty_tau_value(&none)));
+}
+END_TEST
+
 START_TEST(the_clock_counts_seconds)
 {
     double begin = ty_clock();
@@ -65,6 +84,7 @@ int main(void)
     tcase_add_test(t, quantiles_run_from_the_least_to_the_largest);
     tcase_add_test(t, values_are_sorted_in_place);
     tcase_add_test(t, one_value_is_every_quantile_and_none_is_no_number);
+    tcase_add_test(t, tau_is_one_when_two_orders_agree_and_minus_one_when_they_are_opposite);
     tcase_add_test(t, the_clock_counts_seconds);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

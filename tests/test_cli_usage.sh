@@ -38,6 +38,12 @@ refuses 2 "no images" run --workload synthetic-mlp --no-augment
 refuses 2 "use 0 to less than 1" run --momentum 1
 refuses 2 "makes its samples up" run --workload synthetic-mlp --data .
 refuses 2 "belong to synthetic-mlp" run --layers 3
+refuses 2 "belong to sequences" run --heads 2
+refuses 2 "belong to sequences" run --workload synthetic-mlp --context 8
+refuses 2 "do not divide it" run --workload jargon-gpt --heads 5
+refuses 2 "not --hidden" run --workload jargon-gpt --hidden 64
+refuses 2 "too short" run --workload jargon-gpt --context 1000000
+refuses 2 "more than can be addressed" run --workload jargon-gpt --context 1048576 --heads 1048576 --width 1048576
 refuses 2 "not a number" run --rate fast
 refuses 2 "use 2 to" run --steps 1
 refuses 2 "is a list" run --hidden 512,256

@@ -162,7 +162,7 @@ START_TEST(a_run_is_as_long_as_asked)
     ty_result r = done(p);
     ck_assert_int_eq(r.steps, 4);
     ck_assert_int_eq(r.epochs, 0);
-    ck_assert_msg(isnan(r.row.accuracy), "accuracy without an epoch");
+    ck_assert_msg(isnan(r.row.accuracy) && isnan(r.row.test_loss), "a score without an epoch");
     ty_result_free(&r);
     p.steps = 0;
     p.epochs = 2;
@@ -172,6 +172,8 @@ START_TEST(a_run_is_as_long_as_asked)
     ck_assert_int_eq(r.epochs, 2);
     ck_assert(r.accuracy[0] > 0.05 && r.accuracy[1] <= 1);
     ck_assert_double_eq(r.row.accuracy, r.accuracy[1]);
+    ck_assert(r.test_loss[0] > 0.1 && r.test_loss[0] < 4);
+    ck_assert_double_eq(r.row.test_loss, r.test_loss[1]);
     ck_assert_double_eq(r.row.loss, r.loss[7]);
     ty_result_free(&r);
     p.epochs = 0; /* real runs: one epoch */

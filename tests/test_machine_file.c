@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 static char dir[PATH_MAX];
-static char good[16384]; /* a file that loads; each test spoils a copy */
+static char good[32768]; /* a file that loads; each test spoils a copy */
 
 static void setup(void)
 {
@@ -19,13 +19,17 @@ static void setup(void)
         .host = "a \"quoted\" \\ host: #1", .date = "2025-01-01", .processor = "P", .cores = 2};
     m.peak_flops = 1e11 / 3;
     m.memory = 16e9;
-    m.near_bytes = 1e6;
+    m.cache = 32e6;
+    m.region_s = 1e-6 / 3;
+    m.fork_s = 1e-5 / 3;
+    m.barrier_s = 1e-6 / 7;
     m.handoff = (ty_net){1e-6 / 7, 8e9 / 7};
     m.origin = TY_FITTED;
     for (int c = 0; c < TY_CLASSES; c++)
         m.rate[c] = (ty_rate){.launch_s = 1e-6 / (c + 3),
                               .flops = 2e11 / (c + 3),
                               .bandwidth = 1e10 / (c + 7),
+                              .near_bytes = 1e6,
                               .thread_from_s = 1e-6,
                               .thread_gain = 0.9,
                               .memory_gain = -0.1 / (c + 3),
@@ -144,8 +148,8 @@ START_TEST(a_class_that_costs_nothing_is_refused)
     m.rate[TY_CLASS_SOFTMAX].flops = m.rate[TY_CLASS_SOFTMAX].bandwidth = 0;
     ck_assert_int_eq(ty_machine_save(&m, dir_file(dir, "free.yaml")).code, TY_OK);
     ty_err e = ty_machine_load(&m, dir_file(dir, "free.yaml"));
-    ck_assert_msg(e.code == TY_EUSAGE && strstr(e.msg, "softmax needs flops or bandwidth"), "%s",
-                  e.msg);
+    ck_assert_msg(e.code == TY_EUSAGE && strstr(e.msg, "softmax needs flops, row_s or a bandwidth"),
+                  "%s", e.msg);
 }
 END_TEST
 
@@ -176,8 +180,38 @@ END_TEST
 
 START_TEST(another_version_asks_for_a_new_calibration)
 {
-    spoil("version:", "version: 1", "version: 2", line_in_good("version:", "version"),
+    spoil("version:", "version: 2", "version: 1", line_in_good("version:", "version"),
           "calibrate again");
+}
+END_TEST
+
+/* As the first version wrote it: fewer classes, and keys that are gone. */
+START_TEST(an_older_file_is_told_by_its_version_not_by_what_it_lacks)
+{
+    static const char old[] = "# A machine model\nversion: 1\nhost: \"a\"\nnear_bytes: 1e6\n";
+    ty_err e = load_text(old, strlen(old));
+    ck_assert_msg(e.code == TY_EUSAGE && strstr(e.msg, "bad.yaml:2: version 1") &&
+                      strstr(e.msg, "calibrate again"),
+                  "%s", e.msg);
+}
+END_TEST
+
+/* The part of the good file from `first` up to `next`. */
+static void without(const char *first, const char *next, const char *words)
+{
+    static char bad[sizeof good];
+    const char *at = strstr(good, first), *end = strstr(at, next);
+    snprintf(bad, sizeof bad, "%.*s%s", (int)(at - good), good, end);
+    ty_err e = load_text(bad, strlen(bad));
+    ck_assert_msg(e.code == TY_EUSAGE && strstr(e.msg, words) && strstr(e.msg, "calibrate again"),
+                  "without %s: %s", first, e.msg);
+}
+
+START_TEST(a_class_that_is_missing_is_named)
+{
+    without("  softmax:", "  augment:", "softmax");
+    without("  conv:", "  conv_w:", "conv");
+    without("  gemm_tn:", "  stream:", "gemm_tn");
 }
 END_TEST
 
@@ -269,6 +303,8 @@ int main(void)
     tcase_add_test(t, keys_that_are_missing_unknown_or_twice_are_named);
     tcase_add_test(t, values_of_the_wrong_kind_are_named_with_their_line);
     tcase_add_test(t, another_version_asks_for_a_new_calibration);
+    tcase_add_test(t, an_older_file_is_told_by_its_version_not_by_what_it_lacks);
+    tcase_add_test(t, a_class_that_is_missing_is_named);
     tcase_add_test(t, a_syntax_error_names_its_line);
     tcase_add_test(t, files_that_are_no_yaml_at_all_are_refused);
     tcase_add_test(t, a_file_cut_short_anywhere_never_loads);

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bench_collective - `bench collective`: the table of experiments/bench_collective.
+ */
+#include "experiments/bench_collective.h"
+
+#include "base/file.h"
+#include "cli/bench.h"
+#include "cli/bench_site.h"
+#include "cli/setup.h"
+#include "experiments/mpirun.h"
+
+#include <string.h>
+
+static const char USUAL_BYTES[] = "8..67108864*4";
+
+typedef struct bench {
+    FILE *screen, *csv;
+    char place[320];
+    size_t lines, wrong, disturbed;
+} bench;
+
+static void print_head(const bench *b, const ty_site *p, int workers)
+{
+    fprintf(b->screen,
+            "%s, %d workers; median (p10..p90) of the slowest worker, each sample behind a "
+            "barrier%s\n"
+            "algbw = bytes / time; busbw: what a link carries (factors of nccl-tests); #wrong: "
+            "elements that are not the exact sum or copy\n%s\n\n",
+            b->place, workers, p->bench.fabric->virtual_time ? "; one simulated run is exact" : "",
+            p->machine_says);
+    fprintf(b->screen, "%-15s %-18s %10s %12s %24s %9s %9s %8s %12s\n", "operation", "algorithm",
+            "bytes", "time us", "(p10..p90)", "algbw", "busbw", "#wrong", "closed form");
+    fprintf(b->screen, "%-15s %-18s %10s %12s %24s %9s %9s %8s %12s\n", "", "", "", "", "", "GB/s",
+            "GB/s", "", "us");
+}
+
+static void print_line(FILE *f, const ty_collective_line *l)
+{
+    const ty_bench_times *t = &l->times;
+    char spread[40], form[24] = "-", wrong[24] = "-", alg[24] = "", bus[24] = "";
+    const double rate = (double)l->bytes / t->seconds / 1e9;
+    snprintf(spread, sizeof spread, "(%.2f..%.2f)", 1e6 * t->low, 1e6 * t->high);
+    if (l->checked)
+        snprintf(wrong, sizeof wrong, "%zu", t->wrong);
+    if (l->closed_form_s > 0)
+        snprintf(form, sizeof form, "%.2f", 1e6 * l->closed_form_s);
+    if (l->bytes && t->seconds > 0) {
+        snprintf(alg, sizeof alg, "%.3f", rate);
+        snprintf(bus, sizeof bus, "%.3f", rate * ty_bus_factor(l->collective->op, l->workers));
+    }
+    fprintf(f, "%-15s %-18s %10zu", ty_operation_name[l->collective->op], l->collective->name,
+            l->bytes);
+    if (t->wrong)
+        fprintf(f, "   no time: %zu elements are wrong\n", t->wrong);
+    else
+        fprintf(f, " %12.2f %24s %9s %9s %8s %12s%s\n", 1e6 * t->seconds, spread, alg, bus, wrong,
+                form, t->disturbed ? "  disturbed" : "");
+}
+
+static void csv_line(const bench *b, const ty_collective_line *l)
+{
+    const ty_bench_times *t = &l->times;
+    const double rate = t->seconds > 0 ? (double)l->bytes / t->seconds : 0;
+    fprintf(b->csv, "%s,%s,\"%s\",%d,%zu,", ty_operation_name[l->collective->op],
+            l->collective->name, b->place, l->workers, l->bytes);
+    if (t->wrong)
+        fprintf(b->csv, ",,,,,");
+    else
+        fprintf(b->csv, "%.9g,%.9g,%.9g,%.9g,%.9g,", t->seconds, t->low, t->high, rate,
+                rate * ty_bus_factor(l->collective->op, l->workers));
+    if (l->checked)
+        fprintf(b->csv, "%zu", t->wrong);
+    fputc(',', b->csv);
+    if (l->closed_form_s > 0)
+        fprintf(b->csv, "%.9g", l->closed_form_s);
+    fprintf(b->csv, ",%d\n", t->disturbed);
+}
+
+static void each(void *arg, const void *line)
+{
+    bench *b = arg;
+    const ty_collective_line *l = line;
+    print_line(b->screen, l);
+    fflush(b->screen);
+    if (b->csv)
+        csv_line(b, l);
+    b->lines++;
+    b->wrong += l->times.wrong;
+    b->disturbed += l->times.disturbed != 0;
+}
+
+static ty_err one_count(bench *b, ty_site *p, const ty_options *o, const ty_counts *bytes,
+                        int workers)
+{
+    TY_TRY(ty_site_ranks(p, o, workers));
+    ty_site_name(p, b->place, sizeof b->place);
+    if (ty_setup_speaks())
+        print_head(b, p, workers);
+    ty_err e = ty_collective_bench_run(&(ty_collective_bench){.place = p->bench,
+                                                              .filter = o->filter,
+                                                              .bytes = bytes->v,
+                                                              .sizes = bytes->n,
+                                                              .quick = o->quick,
+                                                              .each = each,
+                                                              .arg = b});
+    ty_site_close(p);
+    if (ty_setup_speaks())
+        fputc('\n', b->screen);
+    return e;
+}
+
+static ty_err finish(const bench *b, const ty_site *p)
+{
+    if (!ty_setup_speaks())
+        return ty_ok();
+    if (!p->bench.fabric->virtual_time)
+        fprintf(b->screen, "disturbed: %zu of %zu lines\n", b->disturbed, b->lines);
+    return b->wrong ? ty_error(TY_EWRONG, "%zu elements are wrong", b->wrong) : ty_ok();
+}
+
+static ty_err run(bench *b, const ty_options *o)
+{
+    ty_site p;
+    ty_counts bytes, workers = o->workers;
+    TY_TRY(ty_site_open(&p, o));
+    TY_TRY(ty_site_bytes(o, USUAL_BYTES, sizeof(float), &bytes));
+    if (!workers.n)
+        workers = (ty_counts){.v = {2}, .n = 1};
+    if (!strcmp(p.bench.fabric->name, "mpi"))
+        workers = (ty_counts){.v = {ty_mpirun_size()}, .n = 1};
+    for (size_t i = 0; i < workers.n; i++)
+        TY_TRY(one_count(b, &p, o, &bytes, (int)workers.v[i]));
+    return finish(b, &p);
+}
+
+ty_err ty_bench_collective(const ty_options *o)
+{
+    ty_file csv = {0};
+    bench b = {.screen = ty_screen(o)};
+    if (o->filter)
+        TY_TRY(ty_collective_filter_check(o->filter));
+    if (o->csv && ty_setup_speaks()) {
+        TY_TRY(ty_file_open(&csv, o->csv));
+        fprintf(csv.f, "operation,algorithm,fabric,workers,bytes,seconds,seconds_p10,seconds_p90,"
+                       "algbw,busbw,wrong,closed_form_s,disturbed\n");
+    }
+    b.csv = csv.f;
+    ty_err e = run(&b, o), w = ty_ok();
+    if (csv.f && (!e.code || e.code == TY_EWRONG))
+        w = ty_file_commit(&csv);
+    else if (csv.f)
+        ty_file_discard(&csv);
+    return e.code ? e : w;
+}

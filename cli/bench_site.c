@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/bench_site.h"
+
+#include "base/text.h"
+#include "experiments/mpirun.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* An option that would change nothing is refused. */
+static ty_err check_effects(const ty_options *o, int sim, int mpi)
+{
+    const struct {
+        const char *option;
+        int given, works;
+        const char *advice;
+    } rule[] = {
+        {"platform", o->platform != NULL, sim, "add --fabric sim"},
+        {"network", o->network != NULL, sim, "add --fabric sim"},
+        {"workers-per-node", o->workers_per_node > 0, sim, "add --fabric sim"},
+        {"real", o->real, sim, "threads and mpi always send real numbers; add --fabric sim"},
+        {"timeout", o->timeout_s > 0, mpi, "only waits of --fabric mpi end by it"},
+        {"workers", o->workers.n > 0, !mpi, "mpirun -n says how many there are"},
+    };
+    for (size_t i = 0; i < sizeof rule / sizeof *rule; i++)
+        if (rule[i].given && !rule[i].works)
+            return ty_error(TY_EUSAGE, "--%s would change nothing here: %s", rule[i].option,
+                            rule[i].advice);
+    return ty_ok();
+}
+
+static ty_err open_machine(ty_site *p, const ty_options *o)
+{
+    char cache[1024];
+    p->machine_says = "no calibration of this machine: no closed form, and computing takes no time "
+                      "in a simulation; `trainyard calibrate` makes one";
+    if (o->machine)
+        TY_TRY(ty_machine_load(&p->machine, o->machine));
+    else if (ty_machine_cache_path(cache, sizeof cache).code || access(cache, R_OK) ||
+             ty_machine_load(&p->machine, cache).code || !ty_machine_is_here(&p->machine))
+        return ty_ok();
+    p->bench.machine = &p->machine;
+    if (!strcmp(p->bench.fabric->name, "mpi")) {
+        p->machine_says = "no closed form: the calibrated hand-off is that of threads";
+        return ty_ok();
+    }
+    p->machine_says = o->machine ? "closed form: of the machine model that --machine names"
+                                 : "closed form: of this machine's calibration";
+    return ty_ok();
+}
+
+ty_err ty_site_open(ty_site *p, const ty_options *o)
+{
+    const char *name = o->fabric ? o->fabric : "threads";
+    *p = (ty_site){0};
+    TY_TRY(ty_fabric_find(name, &p->bench.fabric));
+    const int sim = !strcmp(name, "sim"), mpi = !strcmp(name, "mpi");
+    TY_TRY(check_effects(o, sim, mpi));
+    if (ty_inside_mpi() && !mpi)
+        return ty_error(TY_EUSAGE,
+                        "started by mpirun, but --fabric is %s: use --fabric mpi, or "
+                        "start without mpirun",
+                        name);
+    p->bench.ghost = sim && !o->real;
+    p->bench.timeout_s = o->timeout_s;
+    return open_machine(p, o);
+}
+
+ty_err ty_site_ranks(ty_site *p, const ty_options *o, int ranks)
+{
+    ty_network network = TY_NET_SHARED;
+    p->bench.ranks = ranks;
+    if (!p->bench.fabric->virtual_time)
+        return ty_ok();
+    if (o->network)
+        TY_TRY(ty_network_find(o->network, &network));
+    TY_TRY(ty_platform_open(&p->platform, o->platform ? o->platform : "multicore", network, ranks,
+                            (int)o->workers_per_node, p->bench.machine));
+    p->bench.platform = &p->platform;
+    return ty_ok();
+}
+
+void ty_site_close(ty_site *p)
+{
+    if (p->bench.platform)
+        ty_platform_close(&p->platform);
+    p->bench.platform = NULL;
+}
+
+const char *ty_site_name(const ty_site *p, char *text, size_t size)
+{
+    const ty_platform *f = p->bench.platform;
+    if (f)
+        snprintf(text, size, "sim %s %s", f->name, ty_network_name[f->network]);
+    else
+        snprintf(text, size, "%s", p->bench.fabric->name);
+    return text;
+}
+
+ty_err ty_site_bytes(const ty_options *o, const char *usual, long least, ty_counts *bytes)
+{
+    *bytes = o->bytes;
+    if (!bytes->n)
+        TY_TRY(
+            ty_parse_counts("--bytes", usual, least, 1L << 31, bytes->v, TY_LIST_MAX, &bytes->n));
+    for (size_t i = 0; i < bytes->n; i++)
+        if (bytes->v[i] < least)
+            return ty_error(TY_EUSAGE, "--bytes: %ld is too small here; use %ld or more",
+                            bytes->v[i], least);
+    return ty_ok();
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bench_site - where `bench collective` and `bench fabric` run their ranks: options to a fabric, a platform, a machine.
+ */
+#ifndef TY_CLI_BENCH_SITE_H
+#define TY_CLI_BENCH_SITE_H
+
+#include "cli/options.h"
+#include "experiments/bench_ranks.h"
+#include "sim/platform.h"
+
+typedef struct ty_site {
+    ty_bench_place bench;
+    ty_platform platform;
+    ty_machine machine;
+    const char *machine_says; /* whose model it is, or that there is none */
+} ty_site;
+
+/* Check the options that name a place and read the machine model: --machine FILE, else this user's calibration of this
+ * machine, else none: nothing is calibrated for a benchmark. */
+ty_err ty_site_open(ty_site *p, const ty_options *o);
+
+/* Make it one of so many ranks. ty_site_close closes it again. */
+ty_err ty_site_ranks(ty_site *p, const ty_options *o, int ranks);
+void   ty_site_close(ty_site *p);
+
+/* "threads", "mpi", "sim ethernet shared". */
+const char *ty_site_name(const ty_site *p, char *text, size_t size);
+
+/* Sizes of --bytes, or list[n]; each at least `least`. */
+ty_err ty_site_bytes(const ty_options *o, const char *usual, long least, ty_counts *bytes);
+
+#endif

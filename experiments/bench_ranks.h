@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bench_ranks - timing what several ranks do together, on any fabric: samples that begin behind a barrier, the slowest rank of
+ * each, and a ruler on every rank where time is real. Counts nothing in the ledger.
+ */
+#ifndef TY_EXPERIMENTS_BENCH_RANKS_H
+#define TY_EXPERIMENTS_BENCH_RANKS_H
+
+#include "base/err.h"
+#include "experiments/bench_roof.h"
+#include "fabric/team.h"
+
+enum { TY_MOST_SAMPLES = 64 };
+
+/* One rank's part in a benchmark. */
+typedef struct ty_bench_rank {
+    ty_team  team; /* all ranks */
+    ty_ruler ruler;
+    int      real_time, alone; /* alone: every rank has a processor of its own, so that a ruler makes sense */
+} ty_bench_rank;
+
+typedef struct ty_bench_times {
+    double seconds, low, high; /* median, p10, p90 over samples of the slowest rank's */
+    size_t wrong;              /* of all ranks together */
+    int    disturbed, again;   /* something else ran each time; times it was measured again */
+} ty_bench_times;
+
+/* By every rank of the job. */
+void ty_bench_rank_open(ty_bench_rank *b, ty_rank *r);
+
+/* By every rank: take `samples` samples, one where time is virtual. sample(arg) returns the seconds this rank needed, 0 where
+ * they do not matter. `wrong`: what this rank found wrong before. *t is filled in on rank 0. */
+void ty_bench_rank_measure(const ty_bench_rank *b, int samples, double (*sample)(void *arg),
+                           void *arg, size_t wrong, ty_bench_times *t);
+
+/* Everybody waits for everybody. */
+void ty_bench_rank_barrier(const ty_bench_rank *b);
+
+/* Where a benchmark of ranks runs. */
+typedef struct ty_bench_place {
+    const ty_fabric_ops *fabric;
+    const ty_platform   *platform; /* sim */
+    const ty_machine    *machine;  /* closed forms, and what computing takes in a simulation; NULL: none */
+    int    ranks;
+    int    ghost;     /* no numbers */
+    double timeout_s; /* MPI */
+} ty_bench_place;
+
+/* Ranks that compute at the same time on one host. */
+int ty_bench_busy(const ty_bench_place *p);
+/* Between two ranks, as far as it is known: of a platform, or of threads that are calibrated; else {0}. */
+ty_net ty_bench_net(const ty_bench_place *p);
+
+/* The lines of a benchmark: rank 0 writes them, each(each_arg, line) gets them in its process; at once where time is real, at the
+ * end of a simulation, which runs in a child process. */
+typedef struct ty_bench_lines {
+    size_t line_size, most; /* bytes of one; room */
+    void (*each)(void *arg, const void *line);
+    void  *each_arg;
+    void  *line; /* the rest is filled in by ty_bench_ranks_run */
+    size_t *n;
+    int    at_once;
+} ty_bench_lines;
+
+/* By rank 0: a line is complete. */
+void ty_bench_line(ty_bench_lines *l, const void *line);
+
+/* Run body(rank, arg) on all ranks. */
+ty_err ty_bench_ranks_run(const ty_bench_place *p, ty_main body, void *arg, ty_bench_lines *l);
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * calibrate_nets - the networks whose steps are timed. Together they spread the shapes of each
+ * kernel from narrow to wide and from cache to memory; none of them is a network that predictions
+ * are judged by.
+ */
+#include "experiments/calibrate_step.h"
+
+enum { BATCHES = 4 };
+
+typedef struct net {
+    void (*build)(ty_build *b, const struct net *n, size_t B);
+    size_t batch[BATCHES]; /* 0: none */
+    size_t size[5];
+    int adamw;
+    int roams; /* from room to room */
+} net;
+
+/* Widths with even and odd strides, powers of two among them; the state of each leaves the
+ * second-level cache of most processors. */
+static void perceptron(ty_build *b, const net *n, size_t B)
+{
+    ty_build_numbers(b, B, n->size[0]);
+    ty_build_linear(b, n->size[1]);
+    ty_build_relu(b);
+    ty_build_linear(b, n->size[2]);
+    ty_build_relu(b);
+    ty_build_linear(b, n->size[3]);
+    ty_build_end(b, n->adamw, !n->adamw);
+}
+
+static void image_perceptron(ty_build *b, const net *n, size_t B)
+{
+    ty_build_images(b, B, n->size[0]);
+    ty_build_linear(b, n->size[1]);
+    ty_build_relu(b);
+    ty_build_linear(b, n->size[2]);
+    ty_build_relu(b);
+    ty_build_linear(b, n->size[3]);
+    ty_build_end(b, n->adamw, 0);
+}
+
+/* Two small convolutions one after the other, then pooling. */
+static void convolution(ty_build *b, const net *n, size_t B)
+{
+    const size_t *s = n->size;
+    ty_build_images(b, B, s[0]);
+    size_t side = ty_build_conv(b, 1, s[0], s[1], 3, 0);
+    ty_build_relu(b);
+    side = ty_build_conv(b, s[1], side, s[2], 3, 0);
+    ty_build_relu(b);
+    ty_build_pool(b, s[2], side);
+    ty_build_linear(b, s[3]);
+    ty_build_relu(b);
+    ty_build_linear(b, s[4]);
+    ty_build_end(b, n->adamw, 0);
+}
+
+/* Each convolution is followed by pooling; filters of K x K. */
+static void pooled(ty_build *b, const net *n, size_t B)
+{
+    const size_t *s = n->size, K = s[4];
+    ty_build_images(b, B, s[0]);
+    size_t side = ty_build_conv(b, 1, s[0], s[1], K, K / 2);
+    ty_build_relu(b);
+    side = ty_build_pool(b, s[1], side);
+    side = ty_build_conv(b, s[1], side, s[2], K, 0);
+    ty_build_relu(b);
+    ty_build_pool(b, s[2], side);
+    ty_build_linear(b, s[3]);
+    ty_build_relu(b);
+    ty_build_linear(b, 11);
+    ty_build_end(b, n->adamw, 0);
+}
+
+/* One block of a decoder-only transformer: size T, C, H, hidden, vocabulary. */
+static void transformer(ty_build *b, const net *n, size_t B)
+{
+    const size_t *s = n->size, T = s[0], C = s[1];
+    ty_build_tokens(b, B, T, C);
+    float *x = b->x;
+    ty_build_norm(b);
+    ty_build_linear(b, 3 * C);
+    ty_build_attention(b, B, T, s[2]);
+    ty_build_linear(b, C);
+    ty_build_residual(b, x);
+    x = b->x;
+    ty_build_norm(b);
+    ty_build_linear(b, s[3]);
+    ty_build_gelu(b);
+    ty_build_linear(b, C);
+    ty_build_residual(b, x);
+    ty_build_norm(b);
+    ty_build_linear(b, s[4]);
+    ty_build_end(b, n->adamw, 0);
+}
+
+/* size T, E, H, outputs. */
+static void lstm(ty_build *b, const net *n, size_t B)
+{
+    const size_t *s = n->size;
+    ty_build_numbers(b, B, s[0] * s[1]);
+    ty_build_lstm(b, s[0], s[2]);
+    ty_build_linear(b, s[3]);
+    ty_build_end(b, n->adamw, 0);
+}
+
+static const net nets[] = {
+    {perceptron, {20, 48, 96, 150}, {640, 448, 192, 12}, 0, 0},
+    {perceptron, {24, 56, 112}, {896, 512, 300, 14}, 0, 0},
+    {image_perceptron, {24, 60, 144}, {16, 56, 40, 9}, 0, 0},
+    {image_perceptron, {20, 48, 80, 160}, {24, 384, 256, 8}, 1, 0},
+    {convolution, {16, 40, 80}, {20, 24, 40, 96, 12}, 0, 0},
+    {convolution, {12, 32, 64}, {32, 12, 20, 72, 10}, 0, 0},
+    {pooled, {12, 40, 80}, {32, 8, 20, 100, 5}, 0, 0},
+    {pooled, {16, 48, 120}, {40, 16, 8, 64, 3}, 1, 0},
+    {transformer, {4, 12}, {48, 96, 4, 384, 62}, 1, 0},
+    {transformer, {2, 5}, {96, 160, 5, 480, 36}, 1, 0},
+    {transformer, {1, 2}, {176, 192, 3, 768, 64}, 0, 0},
+    {lstm, {12, 48}, {24, 20, 48, 6}, 0, 0},
+    {lstm, {12, 96}, {36, 1, 80, 1}, 1, 0},
+    {lstm, {8, 36}, {18, 72, 176, 3}, 0, 0},
+    {perceptron, {56}, {896, 512, 300, 14}, 0, 1},
+    {convolution, {64}, {20, 24, 40, 96, 12}, 0, 1},
+    {pooled, {64}, {32, 8, 20, 100, 5}, 0, 1},
+    {pooled, {56}, {40, 16, 8, 64, 3}, 1, 1},
+    {transformer, {14}, {48, 96, 4, 384, 62}, 1, 1},
+    {lstm, {40}, {80, 1, 80, 1}, 1, 1},
+};
+
+enum { NETS = sizeof nets / sizeof *nets };
+
+static int batches(const net *n)
+{
+    int k = 0;
+    while (k < BATCHES && n->batch[k])
+        k++;
+    return k;
+}
+
+int ty_trial_cases(void)
+{
+    int cases = 0;
+    for (int i = 0; i < NETS; i++)
+        cases += batches(&nets[i]);
+    return cases;
+}
+
+void ty_trial_lay_out(ty_trial *t, int which)
+{
+    const net *n = nets;
+    for (; which >= batches(n); n++)
+        which -= batches(n);
+    t->rooms = n->roams ? TY_TRIAL_ROOMS : 1;
+    for (int i = 0; i < t->rooms; i++) {
+        ty_build first = ty_build_new(t, i, 0, 0); /* finds the sizes */
+        n->build(&first, n, n->batch[which]);
+        ty_build b = ty_build_new(t, i, first.params, first.widest);
+        n->build(&b, n, n->batch[which]);
+        const size_t model = b.params * (n->adamw ? 4 : 3);
+        t->calls = b.calls;
+        t->set = t->rooms * 4.0 * (double)(model + b.active[0] + b.active[1] + 2 * b.widest);
+    }
+}
