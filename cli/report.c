@@ -161,7 +161,7 @@ static void print_verdict(FILE *f, const ty_setup *s, const ty_result *r)
                 show(size, r->row.peak_bytes, "B"), show(memory, s->machine.memory, "B"));
     else if (isfinite(r->difference))
         fprintf(f,
-                "%-14s VALID  (parameters after 2 steps against serial's: max. relative difference "
+                "%-14s VALID  (parameters after 2 steps against serial's: relative difference "
                 "%.1e, bound %.0e)\n",
                 "result", r->difference, TY_VALID_DIFFERENCE);
     else

@@ -207,7 +207,8 @@ static ty_job make_job(const ty_prepared *s, int ghost)
 
 /* ---- running, in the child ------------------------------------------------------------------- */
 
-/* Largest relative difference of `got` to the parameters of the first steps run serially. */
+/* Difference of `got` to the parameters of the first steps run serially, relative to the largest of them: the largest one,
+ * of AdamW the root mean square. */
 static double difference_to_serial(const ty_prepared *s, const float *got)
 {
     ty_plan serial;
@@ -227,18 +228,24 @@ static double difference_to_serial(const ty_prepared *s, const float *got)
     serial.steps = TY_CHECK_STEPS; /* of the same schedule: optimizer.steps stays */
     size_t n = p->problem->params;
     ty_rank_report report;
-    double loss[TY_CHECK_STEPS], worst = 0, largest = 0;
+    double loss[TY_CHECK_STEPS], worst = 0, largest = 0, squares = 0;
     float *want = ty_zalloc(n, sizeof *want);
     ty_course c = {.plan = &serial, .loss = loss, .report = &report, .early = want};
     ty_job job = {.ranks = 1, .threads = s->job.threads};
     if (ty_fabric_threads.run(&job, ty_rank_main, &c).code)
         worst = NAN;
     for (size_t i = 0; i < n; i++) {
-        worst = isfinite(got[i]) ? fmax(worst, fabs((double)got[i] - (double)want[i])) : INFINITY;
+        const double off = fabs((double)got[i] - (double)want[i]);
+        worst = isfinite(got[i]) ? fmax(worst, off) : INFINITY;
+        squares += off * off;
         largest = fmax(largest, fabs((double)want[i]));
     }
     free(want);
     ty_plan_free(&serial);
+    /* Adam divides a gradient by its own size: where that is a rounding error, so is the sign of the step. One such
+     * parameter means nothing, many do. */
+    if (p->optimizer.kind == TY_ADAMW && isfinite(worst))
+        worst = sqrt(squares / (double)n);
     return worst / largest;
 }
 

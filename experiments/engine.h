@@ -53,8 +53,8 @@ ty_err ty_point_run(const ty_point *p, ty_result *out);
  * makes anybody wait. */
 ty_err ty_point_check(const ty_point *p);
 
-/* A result is valid when no parameter differs by more than this from serial's after two steps,
- * relative to the largest: fp32 sums in other orders. */
+/* A result is valid when no parameter (with AdamW: their root mean square) differs by more than
+ * this from serial's after two steps, relative to the largest: fp32 sums in other orders. */
 #define TY_VALID_DIFFERENCE 1e-4
 
 /* The default machine: the file given, else this user's calibration, else a quick calibration made

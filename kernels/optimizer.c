@@ -46,7 +46,7 @@ static void sgd(void *arg, size_t lo, size_t hi)
  * take three times as long as fetching what they work on from the second cache. */
 TY_INLINE ty_vec one_over(ty_vec x, float scale, float eps)
 {
-    const ty_vec y = x + 1e-36f; /* its root is far below any eps, and not 0 */
+    const ty_vec y = x + 1e-30f; /* its root is far below any eps, and its rounding errors are no denormals */
     const ty_vec r = __builtin_ia32_rsqrt14ps512_mask(y, y, 0xffff), root = y * r;
     const ty_vec d = scale * (root + 0.5f * r * (y - root * root)) + eps;
     const ty_vec q = __builtin_ia32_rcp14ps512_mask(d, d, 0xffff);

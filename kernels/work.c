@@ -42,7 +42,7 @@ double ty_work_padded(ty_work w)
     case TY_CLASS_AUGMENT:
     case TY_CLASS_LSTM:
         return w.flops * up(w.n, VECTOR) / n;
-    case TY_CLASS_ATTENTION:                      /* a tile beyond the diagonal on each side */
+    case TY_CLASS_ATTENTION: /* a tile beyond the diagonal on each side */
         return w.flops * up(w.n, VECTOR) / n * (m + 2 * VECTOR) / m;
     default:
         return w.flops;

@@ -120,10 +120,11 @@ ty_err ty_dataset_sequence_take(ty_dataset *d, const char *name, ty_sequence s, 
     ty_dataset_free(d);
     if (n && m)
         return ty_error(TY_EUSAGE, "%s is too long: %zu windows; use less of it", name, n + m);
-    return ty_error(TY_EUSAGE,
-                    "%s is too short: %zu elements, and windows of --context %zu with what follows "
-                    "need %zu to train on and %zu behind; use a smaller --context or more data",
-                    name, s.length, s.T, s.T + s.ahead, s.targets);
+    return ty_error(
+        TY_EUSAGE,
+        "%s is too short (%zu elements) for windows of %zu and their labels, to train on "
+        "and to test; use a smaller --context or more data",
+        name, s.length, s.T);
 }
 
 size_t ty_dataset_features(const ty_dataset *d)
