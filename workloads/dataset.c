@@ -142,7 +142,9 @@ ty_work ty_dataset_load_work(const ty_dataset *d, size_t rows, int augment)
     const ty_images *im = &d->train;
     if (d->sequence.value)
         return ty_work_copy(rows * d->sequence.T);
-    return ty_work_augment(rows, im->height, im->width, augment && im->pixels);
+    if (!im->pixels) /* made-up samples are copied */
+        return ty_work_copy(rows * im->height * im->width);
+    return ty_work_augment(rows, im->height, im->width, augment);
 }
 
 void ty_dataset_free(ty_dataset *d)

@@ -76,6 +76,7 @@ typedef struct ty_loader {
     int      augment;   /* random rotate and shift, keyed by (seed, epoch, sample) */
     uint32_t *order;    /* [train.n] this epoch's shuffle */
     long     epoch;     /* that order is of; -1: none yet */
+    float    *noise;    /* normal numbers, of which made-up samples are windows; NULL: none yet */
 } ty_loader;
 
 void ty_loader_init(ty_loader *l, const ty_dataset *d, uint64_t seed, size_t batch, int augment);

@@ -21,7 +21,10 @@ enum {
     KEY_PIXELS,
     KEY_LABEL
 };                    /* one stream of random numbers for each purpose */
-enum { BLOCK = 256 }; /* samples a kernel call: pointers live on the stack */
+enum {
+    BLOCK = 256,      /* samples a kernel call: pointers live on the stack */
+    WINDOWS = 1 << 16 /* different made-up samples */
+};
 
 void ty_loader_init(ty_loader *l, const ty_dataset *d, uint64_t seed, size_t batch, int augment)
 {
@@ -35,6 +38,7 @@ void ty_loader_init(ty_loader *l, const ty_dataset *d, uint64_t seed, size_t bat
 void ty_loader_free(ty_loader *l)
 {
     free(l->order);
+    free(l->noise);
     *l = (ty_loader){.epoch = -1};
 }
 
@@ -93,13 +97,24 @@ static void decode(const ty_loader *l, const ty_images *im, const uint32_t *orde
     }
 }
 
-/* A data set without pixels: every sample has numbers of its own, the same in every epoch. */
-static void invent(const ty_loader *l, const uint32_t *order, ty_tensor x)
+/* Numbers for a data set without pixels, made before the first of them is asked for. */
+static void make_noise(ty_loader *l)
 {
+    const size_t n = WINDOWS + ty_dataset_features(l->data);
+    const uint64_t key = ty_key(l->seed, KEY_PIXELS, 0);
+    l->noise = ty_alloc(n * sizeof *l->noise);
+    for (size_t i = 0; i < n; i++)
+        l->noise[i] = (float)ty_normal(key, i);
+}
+
+/* A data set without pixels: each sample is a window of the noise, the same in every epoch. */
+static void invent(ty_loader *l, const uint32_t *order, ty_tensor x)
+{
+    if (!l->noise)
+        make_noise(l);
     for (size_t i = 0; i < x.rows; i++) {
-        const uint64_t key = ty_key(l->seed, KEY_PIXELS, order[i]);
-        for (size_t j = 0; j < x.cols; j++)
-            x.data[i * x.cols + j] = (float)ty_normal(key, j);
+        const uint64_t key = ty_key(l->seed, KEY_PIXELS, 1 + (uint64_t)order[i]);
+        memcpy(x.data + i * x.cols, l->noise + key % WINDOWS, x.cols * sizeof *x.data);
     }
 }
 
