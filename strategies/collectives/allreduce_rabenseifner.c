@@ -71,6 +71,8 @@ static ty_cost cost(const ty_costing *c, int P, int me, size_t n)
     const int Q = ty_power_below(P, NULL), rest = P - Q;
     const double all = (double)n * sizeof(float);
     const ty_tensor x = {.rows = 1, .cols = n, .n = n};
+    if (P == 1)
+        return (ty_cost){0};
     double fold = rest ? 2 * ty_costing_message(c, n) + ty_costing_work(c, ty_work_add(n)) : 0;
     ty_cost r = {.seconds = fold};
     for (int d = Q / 2; d > 0; d /= 2) {
@@ -90,7 +92,7 @@ static ty_cost cost(const ty_costing *c, int P, int me, size_t n)
     r.peak_bytes = me >= Q     ? 0
                    : me < rest ? all
                                : (double)half(x, Q, 0, Q / 2, 0).n * sizeof(float);
-    return P > 1 ? r : (ty_cost){0};
+    return r;
 }
 
 const ty_collective ty_allreduce_rabenseifner = {
