@@ -35,11 +35,8 @@ static void step(ty_worker *w, long s)
 
 static double shard_s(const ty_plan *p, size_t rows)
 {
-    const ty_problem *q = p->problem;
-    return ty_plan_zero_s(p, q->blocks, q->blocks_n) + ty_plan_load_s(p, rows) +
-           ty_blocks_forward_s(p, q->blocks, q->blocks_n, rows) + ty_plan_loss_s(p, rows) +
-           ty_blocks_backward_s(p, q->blocks, q->blocks_n, rows, 1) +
-           ty_plan_update_s(p, q->blocks, q->blocks_n);
+    return ty_plan_gradients_s(p, rows) +
+           ty_plan_update_s(p, p->problem->blocks, p->problem->blocks_n);
 }
 
 static ty_cost cost(const ty_plan *p, int rank)

@@ -83,6 +83,8 @@ ty_err ty_plan_make(ty_plan *p, const ty_plan_options *o)
                    .steps = o->steps,
                    .seed = o->seed,
                    .augment = o->augment,
+                   .bucket_bytes = o->bucket_bytes,
+                   .servers = o->servers,
                    .costing = o->costing};
     p->optimizer = (ty_optimizer){
         .kind = o->optimizer, .rate = o->rate, .momentum = o->momentum, .steps = o->steps};
@@ -238,6 +240,14 @@ double ty_blocks_backward_s(const ty_plan *p, const ty_block *b, int n, size_t r
     for (int i = 0; i < n; i++)
         s += sum(p, work, b[i].ops->work_backward(&b[i], rows, i > 0 || !first, work));
     return s;
+}
+
+double ty_plan_gradients_s(const ty_plan *p, size_t rows)
+{
+    const ty_problem *q = p->problem;
+    return ty_plan_zero_s(p, q->blocks, q->blocks_n) + ty_plan_load_s(p, rows) +
+           ty_blocks_forward_s(p, q->blocks, q->blocks_n, rows) + ty_plan_loss_s(p, rows) +
+           ty_blocks_backward_s(p, q->blocks, q->blocks_n, rows, 1);
 }
 
 double ty_plan_loss_s(const ty_plan *p, size_t rows)

@@ -35,6 +35,10 @@ typedef struct ty_plan {
     ty_optimizer optimizer; /* kind and rates */
     const char *collective_name;    /* as asked: "auto" or an algorithm */
     const ty_collective *allreduce; /* as chosen; NULL: the strategy uses none */
+    const ty_collective *reduce_scatter, *allgather; /* the same */
+    size_t      bucket_bytes;     /* gradients reduced at once; 0: the strategy's choice */
+    int         servers;          /* of parameters */
+    int         optimizer_shards; /* the optimizer's state is cut into so many; 0: whole everywhere */
     ty_costing  costing;
     ty_place   *place;      /* [workers] */
     int        *stage;      /* [pp + 1] first block of each pipeline stage, then the number of blocks */
@@ -50,7 +54,9 @@ struct ty_strategy {
     ty_order    order;   /* fixed: the same sums in the same order on every fabric */
     int         micro_batches; /* it divides its batch further: --micro-batches means something */
     int         alike;         /* all ranks compute the same at the same time: cost() holds on shared cores too */
-    int         collective;    /* it uses an all-reduce: --collective means something */
+    int         collective;    /* it uses one by name: --collective means something */
+    int         buckets;       /* --bucket-bytes means something */
+    int         servers;       /* --servers means something */
     ty_err (*plan)(ty_plan *p); /* fills dp, tp, pp, place, stage, allreduce, active;
                                 * TY_EUSAGE says what to change */
     void (*step)(ty_worker *w, long step);
@@ -59,7 +65,10 @@ struct ty_strategy {
     ty_cost (*cost)(const ty_plan *p, int rank);
 };
 
-extern const ty_strategy ty_serial, ty_data_allreduce, ty_tensor_parallel, ty_pipeline_gpipe, ty_task_pipeline;
+enum { TY_MAX_SERVERS = 64 };
+
+extern const ty_strategy ty_serial, ty_data_allreduce, ty_data_overlap, ty_data_server, ty_data_zero1,
+    ty_tensor_parallel, ty_pipeline_gpipe, ty_task_pipeline;
 extern const ty_strategy *const ty_strategies[];
 extern const size_t ty_strategies_n;
 
@@ -78,6 +87,8 @@ typedef struct ty_plan_options {
     ty_optimizer_kind optimizer;
     double      rate, momentum;
     const char *collective;
+    size_t      bucket_bytes;
+    int         servers;
     ty_costing  costing;
 } ty_plan_options;
 
@@ -111,6 +122,7 @@ size_t ty_plan_rows(const ty_plan *p, int rank);
 double ty_plan_load_s(const ty_plan *p, size_t rows);                 /* decode, normalise, augment */
 double ty_blocks_forward_s(const ty_plan *p, const ty_block *b, int n, size_t rows);
 double ty_blocks_backward_s(const ty_plan *p, const ty_block *b, int n, size_t rows, int first);
+double ty_plan_gradients_s(const ty_plan *p, size_t rows); /* zero, load, forward, loss and backward of it all */
 double ty_plan_loss_s(const ty_plan *p, size_t rows);
 double ty_plan_update_s(const ty_plan *p, const ty_block *b, int n); /* optimizer step */
 double ty_plan_zero_s(const ty_plan *p, const ty_block *b, int n);   /* gradients to zero */

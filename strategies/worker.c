@@ -51,7 +51,11 @@ static void trainer_init(ty_worker *w)
     ty_model_init(&w->model, w->rank, blocks, n, micro, slots, first, 1, p->seed);
     w->model.loss = ty_problem_loss(p->problem);
     w->optimizer = p->optimizer;
-    ty_optimizer_init(&w->optimizer, w->rank, w->model.params.n);
+    size_t states = w->model.params.n;
+    const int whole = p->optimizer_shards == 0, shard = w->place.d - (p->dp - p->optimizer_shards);
+    if (!whole) /* the last workers have one each */
+        states = shard >= 0 ? ty_chunk_size(states, p->optimizer_shards, shard) : 0;
+    ty_optimizer_init(&w->optimizer, w->rank, states);
     w->x = ty_tensor_new(w->rank, TY_ACTIV, first ? rows : 0, p->problem->features);
     w->labels = ty_tensor_new(w->rank, TY_ACTIV, 1, last ? rows * p->problem->targets : 0);
     w->inbox = ty_zalloc((size_t)slots, sizeof *w->inbox);
@@ -112,14 +116,18 @@ ty_tensor ty_worker_labels(ty_worker *w, size_t first, size_t rows)
     return ty_slice(w->labels, first * targets, rows * targets);
 }
 
-void ty_worker_gradients(ty_worker *w, long step, size_t first, size_t rows, size_t batch)
+ty_tensor ty_worker_forward(ty_worker *w, long step, size_t first, size_t rows, size_t batch)
 {
     ty_model *m = &w->model;
     ty_model_zero(m);
     ty_tensor x = ty_worker_load(w, step, first, rows);
     ty_model_forward(m, 0, x);
-    ty_tensor dy = ty_model_loss(m, 0, ty_worker_labels(w, 0, rows), 1.0F / (float)batch, &w->loss);
-    ty_model_backward(m, 0, dy);
+    return ty_model_loss(m, 0, ty_worker_labels(w, 0, rows), 1.0F / (float)batch, &w->loss);
+}
+
+void ty_worker_gradients(ty_worker *w, long step, size_t first, size_t rows, size_t batch)
+{
+    ty_model_backward(&w->model, 0, ty_worker_forward(w, step, first, rows, batch));
 }
 
 void ty_worker_update(ty_worker *w, long step)

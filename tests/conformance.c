@@ -103,6 +103,8 @@ static ty_err prepare(outcome *o)
                          .rate = t->optimizer == TY_ADAMW ? 0.001 : 0.05,
                          .momentum = 0.9,
                          .collective = t->collective,
+                         .bucket_bytes = t->bucket_bytes,
+                         .servers = t->servers,
                          .costing = costing(t, sim)};
     ty_err e = ty_plan_make(&now.plan, &p);
     if (e.code && sim)
@@ -394,6 +396,8 @@ static outcome *perform_serial(trial t)
     t.workers = 1;
     t.collective = NULL;
     t.micro_batches = 0;
+    t.bucket_bytes = 0;
+    t.servers = 0;
     return perform_with(t, "threads", 0, 1);
 }
 

@@ -17,7 +17,8 @@ typedef struct trial {
     const ty_strategy *strategy;
     const ty_problem *problem;
     const char *fabric, *platform, *collective;
-    int workers, micro_batches, threads, ghost;
+    int workers, micro_batches, servers, threads, ghost;
+    size_t bucket_bytes;
     size_t batch;
     long steps;
     ty_optimizer_kind optimizer;

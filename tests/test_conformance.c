@@ -41,15 +41,19 @@ static void must_hold(trial t)
 /* Of each strategy: with each all-reduce, with few and many micro-batches. */
 static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
 {
-    static const char *const named[] = {"ring", "recursive", "tree"};
+    static const char *const named[] = {"ring", "recursive", "tree", "rabenseifner", "star"};
     trial t = {.strategy = s, .problem = q, .workers = workers};
+    t.bucket_bytes = s->buckets ? 4096 : 0; /* auto decides from cost, and so from the threads */
     if (s == &ty_serial || s == &ty_task_pipeline) {
         must_hold(t);
     } else if (s == &ty_pipeline_gpipe) {
         for (t.micro_batches = 0; t.micro_batches <= 5; t.micro_batches += 5)
             must_hold(t);
+    } else if (s->servers) {
+        for (t.servers = 0; t.servers <= workers; t.servers += workers > 2 ? 2 : 1)
+            must_hold(t);
     } else {
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < (s == &ty_data_zero1 ? 2 : 5); i++) {
             t.collective = named[i];
             must_hold(t);
         }
