@@ -85,6 +85,8 @@ ty_err ty_plan_make(ty_plan *p, const ty_plan_options *o)
                    .augment = o->augment,
                    .bucket_bytes = o->bucket_bytes,
                    .servers = o->servers,
+                   .local_steps = o->local_steps,
+                   .outer_momentum = o->outer_momentum,
                    .costing = o->costing};
     p->optimizer = (ty_optimizer){
         .kind = o->optimizer, .rate = o->rate, .momentum = o->momentum, .steps = o->steps};

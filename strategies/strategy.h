@@ -38,6 +38,8 @@ typedef struct ty_plan {
     const ty_collective *reduce_scatter, *allgather; /* the same */
     size_t      bucket_bytes;     /* gradients reduced at once; 0: the strategy's choice */
     int         servers;          /* of parameters */
+    long        local_steps;      /* steps between two averages of the replicas */
+    double      outer_momentum;   /* of those averages; 0: none */
     int         optimizer_shards; /* the optimizer's state is cut into so many; 0: whole everywhere */
     ty_costing  costing;
     ty_place   *place;      /* [workers] */
@@ -57,6 +59,8 @@ struct ty_strategy {
     int         collective;    /* it uses one by name: --collective means something */
     int         buckets;       /* --bucket-bytes means something */
     int         servers;       /* --servers means something */
+    int         local;         /* --local-steps and --outer-momentum mean something */
+    int         inexact;       /* its parameters are not serial's: law 1 does not bind it */
     ty_err (*plan)(ty_plan *p); /* fills dp, tp, pp, place, stage, allreduce, active;
                                 * TY_EUSAGE says what to change */
     void (*step)(ty_worker *w, long step);
@@ -67,7 +71,7 @@ struct ty_strategy {
 
 enum { TY_MAX_SERVERS = 64 };
 
-extern const ty_strategy ty_serial, ty_data_allreduce, ty_data_overlap, ty_data_server, ty_data_zero1,
+extern const ty_strategy ty_serial, ty_data_allreduce, ty_data_overlap, ty_data_server, ty_data_zero1, ty_data_local,
     ty_tensor_parallel, ty_pipeline_gpipe, ty_task_pipeline;
 extern const ty_strategy *const ty_strategies[];
 extern const size_t ty_strategies_n;
@@ -89,6 +93,8 @@ typedef struct ty_plan_options {
     const char *collective;
     size_t      bucket_bytes;
     int         servers;
+    long        local_steps;
+    double      outer_momentum;
     ty_costing  costing;
 } ty_plan_options;
 

@@ -56,6 +56,12 @@ static void trainer_init(ty_worker *w)
     if (!whole) /* the last workers have one each */
         states = shard >= 0 ? ty_chunk_size(states, p->optimizer_shards, shard) : 0;
     ty_optimizer_init(&w->optimizer, w->rank, states);
+    if (p->outer_momentum != 0) {
+        w->last = ty_tensor_new(w->rank, TY_OPTIM, 1, w->model.params.n);
+        w->outer =
+            (ty_optimizer){.kind = TY_SGD, .rate = 1, .momentum = p->outer_momentum, .steps = 1};
+        ty_optimizer_init(&w->outer, w->rank, w->last.n);
+    }
     w->x = ty_tensor_new(w->rank, TY_ACTIV, first ? rows : 0, p->problem->features);
     w->labels = ty_tensor_new(w->rank, TY_ACTIV, 1, last ? rows * p->problem->targets : 0);
     w->inbox = ty_zalloc((size_t)slots, sizeof *w->inbox);
@@ -95,6 +101,10 @@ void ty_worker_fini(ty_worker *w)
     if (w->place.role != TY_TRAIN)
         return;
     ty_optimizer_fini(&w->optimizer, w->rank);
+    if (w->last.n) {
+        ty_optimizer_fini(&w->outer, w->rank);
+        ty_drop(w->rank, w->last);
+    }
     for (int i = 0; i < slots; i++)
         ty_drop(w->rank, w->inbox[i]);
     free(w->inbox);

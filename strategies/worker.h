@@ -17,6 +17,8 @@ struct ty_worker {
     ty_team        world, data, tensor, pipe;
     ty_model       model;     /* roles that train or evaluate */
     ty_optimizer   optimizer; /* roles that train */
+    ty_tensor      last;      /* [params] at the last average, under an outer momentum, and */
+    ty_optimizer   outer;     /* what turns the change since then into an update */
     ty_loader      loader;
     ty_tensor      x;         /* [rows, features] input, where the place is fed by data */
     ty_tensor      labels;    /* [rows * targets] */

@@ -105,6 +105,8 @@ static ty_err prepare(outcome *o)
                          .collective = t->collective,
                          .bucket_bytes = t->bucket_bytes,
                          .servers = t->servers,
+                         .local_steps = t->local_steps,
+                         .outer_momentum = t->outer_momentum,
                          .costing = costing(t, sim)};
     ty_err e = ty_plan_make(&now.plan, &p);
     if (e.code && sim)
@@ -398,6 +400,8 @@ static outcome *perform_serial(trial t)
     t.micro_batches = 0;
     t.bucket_bytes = 0;
     t.servers = 0;
+    t.local_steps = 0;
+    t.outer_momentum = 0;
     return perform_with(t, "threads", 0, 1);
 }
 
@@ -421,7 +425,7 @@ static void judge_numbers(trial t, const outcome *real, verdicts *v)
 {
     int lone =
         real->here && t.strategy->order == TY_FIXED; /* processes without a result only take part */
-    if (lone) {
+    if (lone && !t.strategy->inexact) {
         outcome *serial = perform_serial(t);
         v->law[1] = serial->error.code ? serial->error
                                        : law_equals_serial(serial, real, &v->serial_deviation);

@@ -19,6 +19,8 @@ typedef struct trial {
     const char *fabric, *platform, *collective;
     int workers, micro_batches, servers, threads, ghost;
     size_t bucket_bytes;
+    long local_steps;
+    double outer_momentum;
     size_t batch;
     long steps;
     ty_optimizer_kind optimizer;

@@ -10,7 +10,7 @@ enum { BATCH = 31, SAMPLES = 3 * BATCH + 5, STEPS = 6 }; /* the last step is in 
 
 /* Seven layers, for seven stages. Inner widths: 30 divides among 1, 2, 3, 5.. workers, 28 among 1, 2, 4, 7.. */
 static const size_t by_thirty[] = {30, 18, 30, 14, 30, 12}, by_28[] = {28, 10, 28, 12, 28, 16};
-static ty_problem thirty, twenty_eight;
+static ty_problem thirty, twenty_eight, whole_batches; /* of 84 samples */
 
 static int worker_counts(int *count)
 {
@@ -49,6 +49,12 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
     } else if (s == &ty_pipeline_gpipe) {
         for (t.micro_batches = 0; t.micro_batches <= 5; t.micro_batches += 5)
             must_hold(t);
+    } else if (s->local) {
+        for (t.local_steps = 1; t.local_steps <= 2; t.local_steps++)
+            for (t.outer_momentum = 0; t.outer_momentum < 1; t.outer_momentum += 0.5) {
+                t.collective = "ring";
+                must_hold(t);
+            }
     } else if (s->servers) {
         for (t.servers = 0; t.servers <= workers; t.servers += workers > 2 ? 2 : 1)
             must_hold(t);
@@ -67,6 +73,26 @@ START_TEST(every_strategy_keeps_every_law)
     for (int i = 0; i < n; i++)
         if (s != &ty_serial || count[i] == 1)
             each_way(s, count[i] % 3 ? &twenty_eight : &thirty, count[i]);
+}
+END_TEST
+
+/* Averages of equal shards after every step: SGD with momentum is linear in the gradients. */
+START_TEST(local_sgd_that_averages_in_every_step_is_serial)
+{
+    ty_strategy exact = ty_data_local;
+    int count[5], n = worker_counts(count);
+    exact.inexact = 0;
+    for (int i = 0; i < n; i++) {
+        verdicts v = apply_laws((trial){.strategy = &exact,
+                                        .problem = &whole_batches,
+                                        .fabric = fabric_name(),
+                                        .workers = count[i],
+                                        .batch = 2 * 3 * 2 * 7,
+                                        .steps = STEPS,
+                                        .local_steps = 1,
+                                        .collective = "ring"});
+        ck_assert_msg(!v.law[1].code, "%d workers: %s", count[i], v.law[1].msg);
+    }
 }
 END_TEST
 
@@ -142,9 +168,11 @@ int main(void)
 {
     thirty = digits(by_thirty, 6, SAMPLES);
     twenty_eight = digits(by_28, 6, SAMPLES);
+    whole_batches = digits(by_28, 6, 4 * 84);
     Suite *s = suite_create("conformance");
     TCase *t = tcase_create(fabric_name());
     tcase_add_loop_test(t, every_strategy_keeps_every_law, 0, (int)ty_strategies_n);
+    tcase_add_test(t, local_sgd_that_averages_in_every_step_is_serial);
     tcase_add_test(t, adam_keeps_them_too);
     tcase_add_loop_test(t, a_seeded_run_has_the_same_bits_for_any_number_of_openmp_threads, 0, 2);
     tcase_add_test(t, an_illegal_plan_is_refused_before_a_rank_starts_and_told_what_is_legal);
