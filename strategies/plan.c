@@ -87,6 +87,8 @@ ty_err ty_plan_make(ty_plan *p, const ty_plan_options *o)
                    .servers = o->servers,
                    .local_steps = o->local_steps,
                    .outer_momentum = o->outer_momentum,
+                   .compression = o->compression,
+                   .compression_ratio = o->compression_ratio,
                    .costing = o->costing};
     p->optimizer = (ty_optimizer){
         .kind = o->optimizer, .rate = o->rate, .momentum = o->momentum, .steps = o->steps};

@@ -7,6 +7,7 @@
 #define TY_STRATEGIES_STRATEGY_H
 
 #include "fabric/team.h"
+#include "kernels/compress.h"
 #include "strategies/collectives/collective.h"
 #include "workloads/model.h"
 #include "workloads/optimizer.h"
@@ -40,6 +41,9 @@ typedef struct ty_plan {
     int         servers;          /* of parameters */
     long        local_steps;      /* steps between two averages of the replicas */
     double      outer_momentum;   /* of those averages; 0: none */
+    ty_compression compression;   /* of gradients */
+    double      compression_ratio; /* of top-k: the part that is sent */
+    int         debts;            /* trainers keep what compression has not sent yet */
     int         optimizer_shards; /* the optimizer's state is cut into so many; 0: whole everywhere */
     ty_costing  costing;
     ty_place   *place;      /* [workers] */
@@ -60,6 +64,7 @@ struct ty_strategy {
     int         buckets;       /* --bucket-bytes means something */
     int         servers;       /* --servers means something */
     int         local;         /* --local-steps and --outer-momentum mean something */
+    int         compression;   /* --compression means something */
     int         inexact;       /* its parameters are not serial's: law 1 does not bind it */
     ty_err (*plan)(ty_plan *p); /* fills dp, tp, pp, place, stage, allreduce, active;
                                 * TY_EUSAGE says what to change */
@@ -72,6 +77,7 @@ struct ty_strategy {
 enum { TY_MAX_SERVERS = 64 };
 
 extern const ty_strategy ty_serial, ty_data_allreduce, ty_data_overlap, ty_data_server, ty_data_zero1, ty_data_local,
+    ty_data_compressed,
     ty_tensor_parallel, ty_pipeline_gpipe, ty_task_pipeline;
 extern const ty_strategy *const ty_strategies[];
 extern const size_t ty_strategies_n;
@@ -95,6 +101,8 @@ typedef struct ty_plan_options {
     int         servers;
     long        local_steps;
     double      outer_momentum;
+    ty_compression compression;
+    double      compression_ratio;
     ty_costing  costing;
 } ty_plan_options;
 

@@ -56,6 +56,8 @@ static void trainer_init(ty_worker *w)
     if (!whole) /* the last workers have one each */
         states = shard >= 0 ? ty_chunk_size(states, p->optimizer_shards, shard) : 0;
     ty_optimizer_init(&w->optimizer, w->rank, states);
+    if (p->debts)
+        w->debt = ty_tensor_new(w->rank, TY_OPTIM, 1, w->model.params.n);
     if (p->outer_momentum != 0) {
         w->last = ty_tensor_new(w->rank, TY_OPTIM, 1, w->model.params.n);
         w->outer =
@@ -101,6 +103,8 @@ void ty_worker_fini(ty_worker *w)
     if (w->place.role != TY_TRAIN)
         return;
     ty_optimizer_fini(&w->optimizer, w->rank);
+    if (w->debt.n)
+        ty_drop(w->rank, w->debt);
     if (w->last.n) {
         ty_optimizer_fini(&w->outer, w->rank);
         ty_drop(w->rank, w->last);

@@ -19,6 +19,7 @@ struct ty_worker {
     ty_optimizer   optimizer; /* roles that train */
     ty_tensor      last;      /* [params] at the last average, under an outer momentum, and */
     ty_optimizer   outer;     /* what turns the change since then into an update */
+    ty_tensor      debt;      /* [params] of gradients that were not sent, under compression */
     ty_loader      loader;
     ty_tensor      x;         /* [rows, features] input, where the place is fed by data */
     ty_tensor      labels;    /* [rows * targets] */

@@ -107,6 +107,8 @@ static ty_err prepare(outcome *o)
                          .servers = t->servers,
                          .local_steps = t->local_steps,
                          .outer_momentum = t->outer_momentum,
+                         .compression = t->compression,
+                         .compression_ratio = t->compression_ratio,
                          .costing = costing(t, sim)};
     ty_err e = ty_plan_make(&now.plan, &p);
     if (e.code && sim)

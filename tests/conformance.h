@@ -20,7 +20,8 @@ typedef struct trial {
     int workers, micro_batches, servers, threads, ghost;
     size_t bucket_bytes;
     long local_steps;
-    double outer_momentum;
+    double outer_momentum, compression_ratio;
+    ty_compression compression;
     size_t batch;
     long steps;
     ty_optimizer_kind optimizer;

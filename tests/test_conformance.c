@@ -49,6 +49,13 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
     } else if (s == &ty_pipeline_gpipe) {
         for (t.micro_batches = 0; t.micro_batches <= 5; t.micro_batches += 5)
             must_hold(t);
+    } else if (s->compression) {
+        t.collective = "recursive";
+        t.compression_ratio = 0.03;
+        for (int how = 0; how < TY_COMPRESSIONS; how++) {
+            t.compression = (ty_compression)how;
+            must_hold(t);
+        }
     } else if (s->local) {
         for (t.local_steps = 1; t.local_steps <= 2; t.local_steps++)
             for (t.outer_momentum = 0; t.outer_momentum < 1; t.outer_momentum += 0.5) {
@@ -90,6 +97,26 @@ START_TEST(local_sgd_that_averages_in_every_step_is_serial)
                                         .batch = 2 * 3 * 2 * 7,
                                         .steps = STEPS,
                                         .local_steps = 1,
+                                        .collective = "ring"});
+        ck_assert_msg(!v.law[1].code, "%d workers: %s", count[i], v.law[1].msg);
+    }
+}
+END_TEST
+
+/* All of the gradient, uncompressed, though in an order of its own. */
+START_TEST(top_k_of_everything_is_serial)
+{
+    ty_strategy exact = ty_data_compressed;
+    int count[5], n = worker_counts(count);
+    exact.inexact = 0;
+    for (int i = 0; i < n; i++) {
+        verdicts v = apply_laws((trial){.strategy = &exact,
+                                        .problem = &thirty,
+                                        .fabric = fabric_name(),
+                                        .workers = count[i],
+                                        .batch = BATCH,
+                                        .steps = STEPS,
+                                        .compression_ratio = 1,
                                         .collective = "ring"});
         ck_assert_msg(!v.law[1].code, "%d workers: %s", count[i], v.law[1].msg);
     }
@@ -173,6 +200,7 @@ int main(void)
     TCase *t = tcase_create(fabric_name());
     tcase_add_loop_test(t, every_strategy_keeps_every_law, 0, (int)ty_strategies_n);
     tcase_add_test(t, local_sgd_that_averages_in_every_step_is_serial);
+    tcase_add_test(t, top_k_of_everything_is_serial);
     tcase_add_test(t, adam_keeps_them_too);
     tcase_add_loop_test(t, a_seeded_run_has_the_same_bits_for_any_number_of_openmp_threads, 0, 2);
     tcase_add_test(t, an_illegal_plan_is_refused_before_a_rank_starts_and_told_what_is_legal);
