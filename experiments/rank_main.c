@@ -18,7 +18,7 @@ typedef struct diary { /* of one rank */
 /* Does this rank's model hold the whole network? */
 static int holds_all(const ty_worker *w)
 {
-    return w->place.role == TY_TRAIN && w->model.params.n == w->plan->problem->params;
+    return (w->place.role == TY_TRAIN || w->place.role == TY_SERVE) && w->model.params.n == w->plan->problem->params;
 }
 
 /* The score of the network as it is now, found by rank 0 while the others wait; no part

@@ -87,6 +87,7 @@ ty_err ty_plan_make(ty_plan *p, const ty_plan_options *o)
                    .servers = o->servers,
                    .local_steps = o->local_steps,
                    .outer_momentum = o->outer_momentum,
+                   .staleness = o->staleness,
                    .compression = o->compression,
                    .compression_ratio = o->compression_ratio,
                    .costing = o->costing};
@@ -102,7 +103,7 @@ ty_err ty_plan_make(ty_plan *p, const ty_plan_options *o)
     p->stage = ty_zalloc((size_t)p->workers + 2, sizeof *p->stage);
     p->stage[1] = o->problem->blocks_n;
     ty_err e = o->strategy->plan(p);
-    if (!e.code && !p->preprocessors)
+    if (!e.code && !p->preprocessors && !p->served)
         number_places(p);
     if (e.code)
         ty_plan_free(p);

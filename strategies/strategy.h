@@ -16,7 +16,7 @@
 typedef struct ty_strategy ty_strategy;
 typedef struct ty_worker ty_worker;
 
-typedef enum ty_role { TY_TRAIN, TY_PREPROCESS, TY_EVALUATE } ty_role;
+typedef enum ty_role { TY_TRAIN, TY_PREPROCESS, TY_EVALUATE, TY_SERVE } ty_role;
 
 /* What one rank does. */
 typedef struct ty_place {
@@ -43,6 +43,8 @@ typedef struct ty_plan {
     double      outer_momentum;   /* of those averages; 0: none */
     ty_compression compression;   /* of gradients */
     double      compression_ratio; /* of top-k: the part that is sent */
+    long        staleness;        /* steps that a worker may be ahead of the slowest */
+    int         served;           /* rank 0 serves parameters and does not train */
     int         debts;            /* trainers keep what compression has not sent yet */
     int         optimizer_shards; /* the optimizer's state is cut into so many; 0: whole everywhere */
     ty_costing  costing;
@@ -65,6 +67,7 @@ struct ty_strategy {
     int         servers;       /* --servers means something */
     int         local;         /* --local-steps and --outer-momentum mean something */
     int         compression;   /* --compression means something */
+    int         stale;         /* --staleness means something */
     int         inexact;       /* its parameters are not serial's: law 1 does not bind it */
     ty_err (*plan)(ty_plan *p); /* fills dp, tp, pp, place, stage, allreduce, active;
                                 * TY_EUSAGE says what to change */
@@ -76,8 +79,11 @@ struct ty_strategy {
 
 enum { TY_MAX_SERVERS = 64 };
 
+/* A staleness of 0, because 0 means the default. */
+enum { TY_LOCKSTEP = -1 };
+
 extern const ty_strategy ty_serial, ty_data_allreduce, ty_data_overlap, ty_data_server, ty_data_zero1, ty_data_local,
-    ty_data_compressed,
+    ty_data_compressed, ty_data_async, ty_data_stale,
     ty_tensor_parallel, ty_pipeline_gpipe, ty_task_pipeline;
 extern const ty_strategy *const ty_strategies[];
 extern const size_t ty_strategies_n;
@@ -103,6 +109,7 @@ typedef struct ty_plan_options {
     double      outer_momentum;
     ty_compression compression;
     double      compression_ratio;
+    long        staleness;  /* TY_LOCKSTEP: 0 */
     ty_costing  costing;
 } ty_plan_options;
 

@@ -15,8 +15,10 @@ static void open_teams(ty_worker *w)
 {
     const ty_plan *p = w->plan;
     const ty_place *at = &w->place;
-    int grid = at->role == TY_TRAIN && !p->preprocessors, id = w->rank->id;
+    int grid = at->role == TY_TRAIN && !p->preprocessors && !p->served, id = w->rank->id;
     w->world = ty_team_new(w->rank, TY_CHANNEL_WORLD, 0, 1, p->workers);
+    if (p->served)
+        w->mail = ty_team_inbox(w->rank, TY_CHANNEL_MAIL, 0, 1, p->workers);
     if (!grid)
         return;
     w->data = ty_team_new(w->rank, TY_CHANNEL_DATA, at->p * p->tp + at->t, p->tp * p->pp, p->dp);
@@ -39,6 +41,25 @@ double ty_worker_evaluator_bytes(const ty_plan *p)
     return ty_model_bytes(p->problem->blocks, p->problem->blocks_n, test_rows(p), 1, 1, 0);
 }
 
+static void server_init(ty_worker *w)
+{
+    const size_t n = (size_t)w->plan->workers;
+    ty_worker_evaluator(&w->model, w->rank, w->plan);
+    w->optimizer = w->plan->optimizer;
+    ty_optimizer_init(&w->optimizer, w->rank, w->model.params.n);
+    w->clock = ty_zalloc(n, sizeof *w->clock);
+    w->pulled = ty_zalloc(n, sizeof *w->pulled);
+    w->waits = ty_zalloc(n, sizeof *w->waits);
+}
+
+static void server_fini(ty_worker *w)
+{
+    ty_optimizer_fini(&w->optimizer, w->rank);
+    free(w->clock);
+    free(w->pulled);
+    free(w->waits);
+}
+
 static void trainer_init(ty_worker *w)
 {
     const ty_plan *p = w->plan;
@@ -55,6 +76,8 @@ static void trainer_init(ty_worker *w)
     const int whole = p->optimizer_shards == 0, shard = w->place.d - (p->dp - p->optimizer_shards);
     if (!whole) /* the last workers have one each */
         states = shard >= 0 ? ty_chunk_size(states, p->optimizer_shards, shard) : 0;
+    if (p->served)
+        states = 0;
     ty_optimizer_init(&w->optimizer, w->rank, states);
     if (p->debts)
         w->debt = ty_tensor_new(w->rank, TY_OPTIM, 1, w->model.params.n);
@@ -81,6 +104,8 @@ void ty_worker_init(ty_worker *w, ty_rank *r, const ty_plan *p)
         ty_zalloc((size_t)(p->steps / (long)ty_loader_steps(&w->loader)) + 2, sizeof *w->score);
     if (w->place.role == TY_TRAIN) {
         trainer_init(w);
+    } else if (w->place.role == TY_SERVE) {
+        server_init(w);
     } else if (w->place.role == TY_EVALUATE) {
         ty_worker_evaluator(&w->model, r, p);
     } else {
@@ -96,7 +121,9 @@ void ty_worker_fini(ty_worker *w)
     free(w->score);
     if (w->place.role != TY_PREPROCESS)
         ty_model_fini(&w->model);
-    if (w->place.role == TY_EVALUATE)
+    if (w->place.role == TY_SERVE)
+        server_fini(w);
+    if (w->place.role == TY_EVALUATE || w->place.role == TY_SERVE)
         return;
     ty_drop(w->rank, w->x);
     ty_drop(w->rank, w->labels);
@@ -184,6 +211,8 @@ static void place_all(const ty_block *blocks, int n, const float *from, float *w
 /* Does this rank hold parameters that the ranks before it do not? */
 static int contributes(const ty_plan *p, int rank)
 {
+    if (p->served)
+        return p->place[rank].role == TY_SERVE;
     return p->place[rank].role == TY_TRAIN && p->place[rank].d == 0;
 }
 

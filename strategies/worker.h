@@ -8,7 +8,7 @@
 #include "strategies/strategy.h"
 
 /* Channels; the grid's three axes and the whole. */
-enum { TY_CHANNEL_WORLD, TY_CHANNEL_DATA, TY_CHANNEL_TENSOR, TY_CHANNEL_PIPE, TY_CHANNEL_RESULT };
+enum { TY_CHANNEL_WORLD, TY_CHANNEL_DATA, TY_CHANNEL_TENSOR, TY_CHANNEL_PIPE, TY_CHANNEL_RESULT, TY_CHANNEL_MAIL };
 
 struct ty_worker {
     ty_rank       *rank;
@@ -19,6 +19,11 @@ struct ty_worker {
     ty_optimizer   optimizer; /* roles that train */
     ty_tensor      last;      /* [params] at the last average, under an outer momentum, and */
     ty_optimizer   outer;     /* what turns the change since then into an update */
+    ty_team        mail;      /* workers and their server */
+    long          *clock, *pulled; /* of a server, by rank: steps ended; version that the rank works on */
+    int           *waits;     /* of a server, by rank: it has pushed and not been answered */
+    long           version, pushes, stale_most; /* of a server: updates; gradients taken, and how old they were */
+    double         stale_sum;
     ty_tensor      debt;      /* [params] of gradients that were not sent, under compression */
     ty_loader      loader;
     ty_tensor      x;         /* [rows, features] input, where the place is fed by data */

@@ -19,7 +19,7 @@ typedef struct trial {
     const char *fabric, *platform, *collective;
     int workers, micro_batches, servers, threads, ghost;
     size_t bucket_bytes;
-    long local_steps;
+    long local_steps, staleness;
     double outer_momentum, compression_ratio;
     ty_compression compression;
     size_t batch;
@@ -30,6 +30,7 @@ typedef struct trial {
 
 /* What came of it. Lives in memory that is shared with the child that ran it. */
 typedef struct outcome {
+    int late; /* messages of a run that may be sent a step later, and so not in the last: by arrival */
     ty_err error; /* TY_EUSAGE: the plan was refused; TY_EWRONG: the run failed */
     int here;     /* this process knows the rest: rank 0 of an MPI job, everybody elsewhere */
     int workers, ghost;
@@ -58,7 +59,7 @@ ty_err law_equals_serial(const outcome *serial, const outcome *got, double *devi
 /* 2. Equal across fabrics: bitwise equal parameters and, for each step, the same loss. */
 ty_err law_equal_across_fabrics(const outcome *a, const outcome *b);
 /* 3. Ghost equals real: message log, counters and memory; with virtual time also every second. */
-ty_err law_ghost_equals_real(const outcome *ghost, const outcome *real, int virtual_time);
+ty_err law_ghost_equals_real(const outcome *ghost, const outcome *real, int virtual_time, int ordered);
 /* 4. Counters equal the formula, exactly. Of full batches. */
 ty_err law_counters_equal_formula(const outcome *o);
 /* 5. Simulated time within 1 % of the formula, on every rank that computes in its steps. `deviation` as above. */

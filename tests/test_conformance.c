@@ -49,6 +49,12 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
     } else if (s == &ty_pipeline_gpipe) {
         for (t.micro_batches = 0; t.micro_batches <= 5; t.micro_batches += 5)
             must_hold(t);
+    } else if (s == &ty_data_async) {
+        if (workers > 1)
+            must_hold(t);
+    } else if (s->stale) {
+        for (t.staleness = TY_LOCKSTEP; workers > 1 && t.staleness <= 1; t.staleness += 1)
+            must_hold(t);
     } else if (s->compression) {
         t.collective = "recursive";
         t.compression_ratio = 0.03;
