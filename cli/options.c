@@ -249,7 +249,7 @@ ty_err ty_options_parse(const ty_command *c, int argc, char **argv, ty_options *
 {
     struct option lng[TY_OPTIONS_MAX + 1];
     char sht[3 * TY_OPTIONS_MAX];
-    *o = (ty_options){.trace_steps = -1, .momentum = -1};
+    *o = (ty_options){.trace_steps = -1, .staleness = -1, .momentum = -1};
     TY_CHECK(ty_option_table_n <= TY_OPTIONS_MAX, "the option table is longer than %d",
              TY_OPTIONS_MAX);
     make_getopt(c, lng, sht);

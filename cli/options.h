@@ -31,7 +31,7 @@ typedef struct ty_counts {
     size_t n; /* 0: not given */
 } ty_counts;
 
-/* Everything the command line may say. NULL, 0, n == 0, or -1 of trace_steps and momentum: not
+/* Everything the command line may say. NULL, 0, n == 0, or -1 of trace_steps, staleness and momentum: not
  * given. */
 typedef struct ty_options {
     const char *words[TY_LIST_MAX]; /* arguments that are no options */
@@ -45,7 +45,9 @@ typedef struct ty_options {
     ty_counts   workers, bytes;
     long        workers_per_node, threads, dp, tp, pp, micro_batches, batch, steps, epochs, seed;
     long        layers, width, heads, context, samples, repeat, trace_steps;
-    double      rate, momentum, timeout_s, seconds;
+    long        bucket_bytes, servers, local_steps, staleness;
+    double      rate, momentum, timeout_s, seconds, outer_momentum, keep;
+    const char *compression;
     size_t      hidden[TY_MAX_HIDDEN];
     int         hidden_n;
     int         no_augment, ghost, real, quiet, quick, strict, help, version;

@@ -151,6 +151,12 @@ static void print_oversubscription(FILE *f, const ty_row *r)
                 "note", threads, cores);
 }
 
+static int is_inexact(const ty_result *r)
+{
+    const ty_strategy *s;
+    return isfinite(r->difference) && !ty_strategy_find(r->row.strategy, &s).code && s->inexact;
+}
+
 static void print_verdict(FILE *f, const ty_setup *s, const ty_result *r)
 {
     char size[SHORT], memory[SHORT];
@@ -159,6 +165,11 @@ static void print_verdict(FILE *f, const ty_setup *s, const ty_result *r)
     else if (!r->row.fits)
         fprintf(f, "%-14s VALID, but it does not fit: %s a worker, a host has %s\n", "result",
                 show(size, r->row.peak_bytes, "B"), show(memory, s->machine.memory, "B"));
+    else if (is_inexact(r))
+        fprintf(f,
+                "%-14s FINITE  (by design not serial's: parameters differ by %.1e after 2 steps; judge it by "
+                "its loss)\n",
+                "result", r->difference);
     else if (isfinite(r->difference))
         fprintf(f,
                 "%-14s VALID  (parameters after 2 steps against serial's: relative difference "

@@ -95,6 +95,22 @@ static ty_err open_problem(ty_setup *s, const ty_options *o)
     return ty_problem_open(&s->problem, name, &w);
 }
 
+static ty_tuning tuning(const ty_options *o)
+{
+    ty_tuning t = {.bucket_bytes = (size_t)o->bucket_bytes,
+                   .servers = (int)o->servers,
+                   .local_steps = o->local_steps,
+                   .outer_momentum = o->outer_momentum,
+                   .compression_ratio = o->keep,
+                   .staleness = o->staleness > 0    ? o->staleness
+                                : o->staleness == 0 ? TY_LOCKSTEP
+                                                    : 0};
+    for (int i = 0; o->compression && i < TY_COMPRESSIONS; i++)
+        if (!strcmp(o->compression, ty_compression_name[i]))
+            t.compression = (ty_compression)i;
+    return t;
+}
+
 static ty_err make_point(ty_setup *s, const ty_options *o)
 {
     const char *fabric = o->fabric ? o->fabric : "threads",
@@ -124,6 +140,7 @@ static ty_err make_point(ty_setup *s, const ty_options *o)
                                 : o->momentum == 0 ? TY_NO_MOMENTUM
                                                    : 0,
                     .collective = o->collective,
+                    .tuning = tuning(o),
                     .timeout_s = o->timeout_s,
                     .trace_steps = o->trace_steps < 0 ? 3 : (int)o->trace_steps};
     p->workers = o->workers.n ? (int)o->workers.v[0] : ty_default_workers(strategy, fabric);
@@ -141,18 +158,16 @@ static ty_err check_names(const ty_options *o, const char *fabric)
     return ty_fabric_find(fabric, &ops);
 }
 
-/* Does one of the strategies use an all-reduce; does one cut its batch into micro-batches? */
-static void find_uses(const ty_options *o, const char *only, int *collective, int *micro_batches)
+/* All that the strategies make use of: TY_USES_... */
+static int find_uses(const ty_options *o, const char *only)
 {
     const ty_strategy *strategy;
-    *collective = *micro_batches = 0;
+    int uses = 0;
     for (size_t i = 0; i < (o->strategies ? o->strategies : only ? 1 : ty_strategies_n); i++) {
         const char *name = o->strategies ? o->strategy[i] : only ? only : ty_strategies[i]->name;
-        if (ty_strategy_find(name, &strategy).code)
-            continue;
-        *collective |= strategy->collective;
-        *micro_batches |= strategy->micro_batches;
+        uses |= ty_strategy_find(name, &strategy).code ? 0 : strategy->uses;
     }
+    return uses;
 }
 
 /* An option that would change nothing is refused: it was meant to. */
@@ -160,8 +175,7 @@ static ty_err check_effects(const ty_setup *s, const ty_options *o, const char *
 {
     const int sim = !strcmp(s->point.fabric, "sim"), mpi = !strcmp(s->point.fabric, "mpi");
     const int numbers = s->point.ghost == 0 || (s->point.ghost < 0 && !sim);
-    int collective, micro_batches;
-    find_uses(o, only, &collective, &micro_batches);
+    const int uses = find_uses(o, only);
     const struct {
         const char *option;
         int given, works;
@@ -171,10 +185,21 @@ static ty_err check_effects(const ty_setup *s, const ty_options *o, const char *
         {"network", o->network != NULL, sim, "add --fabric sim"},
         {"workers-per-node", o->workers_per_node > 0, sim, "add --fabric sim"},
         {"timeout", o->timeout_s > 0, mpi, "only waits of --fabric mpi end by it"},
-        {"collective", o->collective != NULL, collective,
+        {"collective", o->collective != NULL, uses & TY_USES_COLLECTIVE,
          "leave it out, or choose a strategy that all-reduces"},
-        {"micro-batches", o->micro_batches > 0, micro_batches,
+        {"micro-batches", o->micro_batches > 0, uses & TY_USES_MICRO_BATCHES,
          "leave it out, or choose a strategy that cuts its batch into micro-batches"},
+        {"bucket-bytes", o->bucket_bytes > 0, uses & TY_USES_BUCKETS, "it belongs to data-overlap"},
+        {"servers", o->servers > 0, uses & TY_USES_SERVERS, "it belongs to data-server"},
+        {"local-steps", o->local_steps > 0, uses & TY_USES_LOCAL_STEPS, "it belongs to data-local"},
+        {"outer-momentum", o->outer_momentum > 0, uses & TY_USES_LOCAL_STEPS,
+         "it belongs to data-local"},
+        {"compression", o->compression != NULL, uses & TY_USES_COMPRESSION,
+         "it belongs to data-compressed"},
+        {"keep", o->keep > 0,
+         uses & TY_USES_COMPRESSION && (!o->compression || !strcmp(o->compression, "top-k")),
+         "it belongs to --compression top-k of data-compressed"},
+        {"staleness", o->staleness >= 0, uses & TY_USES_STALENESS, "it belongs to data-stale"},
         {"gemm", o->gemm != NULL, numbers, "ghosts have no numbers to multiply; add --real"},
         {"no-augment", o->no_augment, s->problem.data.train.pixels != NULL,
          "the workload has no images to rotate and shift"},

@@ -20,8 +20,8 @@ static ty_point point_of(const ty_case *c, const ty_point *base)
     const ty_strategy
         *strategy; /* an option for some of the strategies does not refuse the others */
     if (!ty_strategy_find(c->strategy, &strategy).code) {
-        p.micro_batches = strategy->micro_batches ? p.micro_batches : 0;
-        p.collective = strategy->collective ? p.collective : NULL;
+        p.micro_batches = strategy->uses & TY_USES_MICRO_BATCHES ? p.micro_batches : 0;
+        p.collective = strategy->uses & TY_USES_COLLECTIVE ? p.collective : NULL;
     }
     return p;
 }

@@ -114,7 +114,8 @@ static ty_err make_plan(ty_prepared *s, int ghost)
                          .momentum = p->momentum > 0   ? p->momentum
                                      : p->momentum < 0 ? 0 /* TY_NO_MOMENTUM */
                                                        : 0.9,
-                         .collective = p->collective};
+                         .collective = p->collective,
+                         .tuning = p->tuning};
     TY_TRY(ty_strategy_find(p->strategy, &o.strategy));
     o.costing = costing(s, default_threads(s), p->workers);
     TY_TRY(ty_plan_make(&s->plan, &o));

@@ -32,6 +32,7 @@ typedef struct ty_point {
     double      rate;         /* 0: the workload's, if this is its optimizer; or 0.05, of AdamW 0.001 */
     double      momentum;     /* 0: 0.9; TY_NO_MOMENTUM: 0 */
     const char *collective;   /* NULL: auto */
+    ty_tuning   tuning;       /* of strategies that have more to choose */
     const ty_machine *machine;
     int         trace_steps;  /* timeline of so many steps; 0: none */
     int         keep_params;  /* bring the trained parameters back */

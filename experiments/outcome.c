@@ -79,6 +79,11 @@ static void judge(ty_row *row, const ty_prepared *s, double difference)
     char text[160];
     if (s->job.ghost) {
         ty_row_remark(row, "ghost run: no loss or accuracy");
+    } else if (s->plan.strategy->inexact && isfinite(difference)) {
+        snprintf(text, sizeof text,
+                 "not serial's by design: parameters differ by %.2g after %d steps", difference,
+                 TY_CHECK_STEPS);
+        ty_row_remark(row, text);
     } else if (!(difference <= TY_VALID_DIFFERENCE)) {
         row->ok = 0;
         snprintf(

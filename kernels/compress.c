@@ -7,6 +7,8 @@
 
 enum { BLOCK = 1024, BINS = 2048, WORD = sizeof(float) };
 
+const char *const ty_compression_name[TY_COMPRESSIONS + 1] = {"top-k", "8bit", "1bit"};
+
 static size_t blocks(size_t n)
 {
     return (n + BLOCK - 1) / BLOCK;

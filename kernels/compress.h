@@ -18,6 +18,8 @@
 
 typedef enum ty_compression { TY_TOPK, TY_8BIT, TY_1BIT, TY_COMPRESSIONS } ty_compression;
 
+extern const char *const ty_compression_name[]; /* by ty_compression, NULL at the end */
+
 /* Floats that n numbers are packed into; k: of top-k, at most n. */
 size_t ty_packed(ty_compression how, size_t n, size_t k);
 

@@ -32,7 +32,7 @@ static int may_go(const ty_worker *w, int i)
     long slowest = w->clock[1];
     for (int j = 2; j < w->mail.n; j++)
         slowest = w->clock[j] < slowest ? w->clock[j] : slowest;
-    return w->clock[i] - slowest <= w->plan->staleness;
+    return w->clock[i] - slowest <= w->plan->tuning.staleness;
 }
 
 /* Answer all who wait and may go on, with the parameters as they are now. */

@@ -16,7 +16,7 @@
 
 static ty_err plan(ty_plan *p)
 {
-    p->staleness = LONG_MAX;
+    p->tuning.staleness = LONG_MAX;
     return ty_asynchronous_plan(p);
 }
 

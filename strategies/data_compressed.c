@@ -13,18 +13,19 @@
 
 static size_t kept(const ty_plan *p)
 {
-    double k = p->compression_ratio * (double)p->problem->params;
+    double k = p->tuning.compression_ratio * (double)p->problem->params;
     return k < 1 ? 1 : (size_t)k;
 }
 
 static size_t packed(const ty_plan *p)
 {
-    return ty_packed(p->compression, p->problem->params, kept(p));
+    return ty_packed(p->tuning.compression, p->problem->params, kept(p));
 }
 
 static ty_err plan(ty_plan *p)
 {
-    p->compression_ratio = p->compression_ratio > 0 ? p->compression_ratio : 0.01;
+    p->tuning.compression_ratio =
+        p->tuning.compression_ratio > 0 ? p->tuning.compression_ratio : 0.01;
     p->debts = 1;
     TY_TRY(ty_data_allreduce.plan(p));
     p->allreduce = NULL;
@@ -41,13 +42,13 @@ static void step(ty_worker *w, long s)
     ty_tensor mine = ty_chunk(all, N, me);
 
     ty_worker_gradients(w, s, ty_chunk_first(batch, N, me), ty_chunk_size(batch, N, me), batch);
-    if (ty_op(w->rank, ty_work_compress(p->compression, n, kept(p)), mine))
-        ty_kernel_compress(p->compression, mine.data, w->debt.data, grads.data, n, kept(p));
+    if (ty_op(w->rank, ty_work_compress(p->tuning.compression, n, kept(p)), mine))
+        ty_kernel_compress(p->tuning.compression, mine.data, w->debt.data, grads.data, n, kept(p));
     p->allgather->run(&w->data, all);
     ty_fill(w->rank, grads, 0);
     for (int i = 0; i < N; i++)
-        if (ty_op(w->rank, ty_work_decompress_add(p->compression, n, kept(p)), grads))
-            ty_kernel_decompress_add(p->compression, grads.data, ty_chunk(all, N, i).data, n,
+        if (ty_op(w->rank, ty_work_decompress_add(p->tuning.compression, n, kept(p)), grads))
+            ty_kernel_decompress_add(p->tuning.compression, grads.data, ty_chunk(all, N, i).data, n,
                                      kept(p));
     ty_drop(w->rank, all);
     ty_worker_update(w, s);
@@ -57,10 +58,11 @@ static void step(ty_worker *w, long s)
 static double after_s(const ty_plan *p)
 {
     const ty_problem *q = p->problem;
-    return ty_costing_work(&p->costing, ty_work_compress(p->compression, q->params, kept(p))) +
+    return ty_costing_work(&p->costing,
+                           ty_work_compress(p->tuning.compression, q->params, kept(p))) +
            ty_plan_zero_s(p, q->blocks, q->blocks_n) +
-           p->dp * ty_costing_work(&p->costing,
-                                   ty_work_decompress_add(p->compression, q->params, kept(p))) +
+           p->dp * ty_costing_work(&p->costing, ty_work_decompress_add(p->tuning.compression,
+                                                                       q->params, kept(p))) +
            ty_plan_update_s(p, q->blocks, q->blocks_n);
 }
 
@@ -83,9 +85,8 @@ const ty_strategy ty_data_compressed = {
     .source = "Lin et al., ICLR 2018; Seide et al., Interspeech 2014",
     .order = TY_FIXED,
     .alike = 1,
-    .collective = 1,
-    .compression = 1,
     .inexact = 1,
+    .uses = TY_USES_COLLECTIVE | TY_USES_COMPRESSION,
     .plan = plan,
     .step = step,
     .cost = cost,

@@ -18,7 +18,7 @@
 
 static ty_err plan(ty_plan *p)
 {
-    p->local_steps = p->local_steps ? p->local_steps : 8;
+    p->tuning.local_steps = p->tuning.local_steps ? p->tuning.local_steps : 8;
     return ty_data_allreduce.plan(p);
 }
 
@@ -48,7 +48,7 @@ static void step(ty_worker *w, long s)
     ty_worker_gradients(w, s, ty_chunk_first(batch, w->data.n, w->data.me), rows, rows);
     w->loss *= (double)rows / (double)batch; /* this shard's part of the batch's mean */
     ty_worker_update(w, s);
-    if ((s + 1) % w->plan->local_steps == 0)
+    if ((s + 1) % w->plan->tuning.local_steps == 0)
         average(w);
 }
 
@@ -57,7 +57,7 @@ static double settle_s(const ty_plan *p)
 {
     const size_t n = p->problem->params;
     double s = ty_costing_work(&p->costing, ty_work_scale(n));
-    if (p->outer_momentum != 0)
+    if (p->tuning.outer_momentum != 0)
         s += ty_costing_work(&p->costing, ty_work_add(n)) +
              ty_costing_work(&p->costing, ty_optimizer_work(TY_SGD, n)) +
              ty_costing_work(&p->costing, ty_work_copy(n));
@@ -67,8 +67,9 @@ static double settle_s(const ty_plan *p)
 /* When step `steps` - 1 ends: averages bring everybody to where the slowest is, and then each is alone again. */
 static double end_s(const ty_plan *p, long steps, double slowest, double mine, double average)
 {
-    long averages = steps / p->local_steps, alone = steps % p->local_steps;
-    return (double)averages * ((double)p->local_steps * slowest + average) + (double)alone * mine;
+    long averages = steps / p->tuning.local_steps, alone = steps % p->tuning.local_steps;
+    return (double)averages * ((double)p->tuning.local_steps * slowest + average) +
+           (double)alone * mine;
 }
 
 static ty_cost cost(const ty_plan *p, int rank)
@@ -82,7 +83,9 @@ static ty_cost cost(const ty_plan *p, int rank)
     ty_cost k = p->allreduce->cost(&p->costing, p->dp, rank, q->params);
     const double average = k.seconds + settle;
     const double often =
-        timed > 0 ? (double)(p->steps / p->local_steps - 1 / p->local_steps) / (double)timed : 0;
+        timed > 0
+            ? (double)(p->steps / p->tuning.local_steps - 1 / p->tuning.local_steps) / (double)timed
+            : 0;
     k.seconds =
         timed > 0
             ? (end_s(p, p->steps, slowest, mine, average) - end_s(p, 1, slowest, mine, average)) /
@@ -92,7 +95,7 @@ static ty_cost cost(const ty_plan *p, int rank)
     k.messages *= often;
     k.bytes *= often;
     k.peak_bytes += ty_plan_bytes(p, q->blocks, q->blocks_n, rows, 1, 1, 1);
-    if (p->outer_momentum != 0)
+    if (p->tuning.outer_momentum != 0)
         k.peak_bytes += 2.0 * (double)q->params * sizeof(float);
     return k;
 }
@@ -103,9 +106,8 @@ const ty_strategy ty_data_local = {
     .source = "Stich, ICLR 2019; Wang et al., SlowMo, ICLR 2020",
     .order = TY_FIXED,
     .alike = 1,
-    .collective = 1,
-    .local = 1,
     .inexact = 1,
+    .uses = TY_USES_COLLECTIVE | TY_USES_LOCAL_STEPS,
     .plan = plan,
     .step = step,
     .cost = cost,

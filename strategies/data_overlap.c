@@ -20,7 +20,7 @@
 /* A bucket is a run of blocks: it begins at block `first` when the gradients from there to `end` fill it. */
 static int is_full(const ty_plan *p, int first, size_t begin, size_t end)
 {
-    return first == 0 || (end - begin) * sizeof(float) >= p->bucket_bytes;
+    return first == 0 || (end - begin) * sizeof(float) >= p->tuning.bucket_bytes;
 }
 
 static double backward_s(const ty_plan *p, int i)
@@ -43,9 +43,9 @@ static size_t best_bucket(const ty_plan *p)
 static ty_err plan(ty_plan *p)
 {
     TY_TRY(ty_data_allreduce.plan(p));
-    if (!p->bucket_bytes)
-        p->bucket_bytes = best_bucket(p);
-    return ty_plan_allreduce(p, p->dp, p->bucket_bytes / sizeof(float));
+    if (!p->tuning.bucket_bytes)
+        p->tuning.bucket_bytes = best_bucket(p);
+    return ty_plan_allreduce(p, p->dp, p->tuning.bucket_bytes / sizeof(float));
 }
 
 static void step(ty_worker *w, long s)
@@ -119,8 +119,7 @@ const ty_strategy ty_data_overlap = {
     .source = "Li et al., PyTorch Distributed, VLDB 13(12), 2020",
     .order = TY_FIXED,
     .alike = 1,
-    .collective = 1,
-    .buckets = 1,
+    .uses = TY_USES_COLLECTIVE | TY_USES_BUCKETS,
     .plan = plan,
     .step = step,
     .cost = cost,

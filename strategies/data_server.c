@@ -17,20 +17,20 @@
 
 static ty_err plan(ty_plan *p)
 {
-    p->servers = p->servers ? p->servers : 1;
+    p->tuning.servers = p->tuning.servers ? p->tuning.servers : 1;
     int most = p->workers < TY_MAX_SERVERS ? p->workers : TY_MAX_SERVERS;
-    if (p->servers > most)
+    if (p->tuning.servers > most)
         return ty_error(TY_EUSAGE,
                         "data-server: --servers %d: each sits beside a worker; use 1 to %d",
-                        p->servers, most);
-    p->optimizer_shards = p->servers;
+                        p->tuning.servers, most);
+    p->optimizer_shards = p->tuning.servers;
     return ty_data_allreduce.plan(p);
 }
 
 /* The worker beside server i; and which server is beside a worker, -1: none. */
 static int server(const ty_plan *p, int i)
 {
-    return p->dp - p->servers + i;
+    return p->dp - p->tuning.servers + i;
 }
 
 static int served_by(const ty_plan *p, int worker)
@@ -42,17 +42,17 @@ static int served_by(const ty_plan *p, int worker)
 static void push(ty_worker *w, ty_req **sending)
 {
     const ty_plan *p = w->plan;
-    for (int i = 0; i < p->servers; i++)
-        sending[i] =
-            server(p, i) == w->data.me
-                ? NULL
-                : ty_team_isend(&w->data, server(p, i), ty_chunk(w->model.grads, p->servers, i));
+    for (int i = 0; i < p->tuning.servers; i++)
+        sending[i] = server(p, i) == w->data.me
+                         ? NULL
+                         : ty_team_isend(&w->data, server(p, i),
+                                         ty_chunk(w->model.grads, p->tuning.servers, i));
 }
 
 /* Add the others' chunks in the order of their numbers, update, and tell everybody. */
 static void serve(ty_worker *w, int chunk, long step)
 {
-    const int S = w->plan->servers;
+    const int S = w->plan->tuning.servers;
     ty_tensor params = ty_chunk(w->model.params, S, chunk),
               grads = ty_chunk(w->model.grads, S, chunk);
     ty_tensor in = ty_scratch_like(w->rank, grads);
@@ -70,9 +70,9 @@ static void serve(ty_worker *w, int chunk, long step)
 static void pull(ty_worker *w)
 {
     const ty_plan *p = w->plan;
-    for (int i = 0; i < p->servers; i++)
+    for (int i = 0; i < p->tuning.servers; i++)
         if (server(p, i) != w->data.me)
-            ty_team_recv(&w->data, server(p, i), ty_chunk(w->model.params, p->servers, i));
+            ty_team_recv(&w->data, server(p, i), ty_chunk(w->model.params, p->tuning.servers, i));
 }
 
 static void step(ty_worker *w, long s)
@@ -86,7 +86,7 @@ static void step(ty_worker *w, long s)
     if (chunk >= 0)
         serve(w, chunk, s);
     pull(w);
-    for (int i = 0; i < w->plan->servers; i++)
+    for (int i = 0; i < w->plan->tuning.servers; i++)
         if (sending[i])
             ty_team_wait(&w->data, sending[i]);
 }
@@ -94,7 +94,7 @@ static void step(ty_worker *w, long s)
 /* Chunks that leave the port of the busiest pusher. */
 static int pushed(const ty_plan *p)
 {
-    return p->servers < p->dp ? p->servers : p->servers - 1;
+    return p->tuning.servers < p->dp ? p->tuning.servers : p->tuning.servers - 1;
 }
 
 /* When the last server has everything: the first `large` workers have a sample more and push later; its port carries what
@@ -117,7 +117,7 @@ static double pulled_s(const ty_plan *p, size_t chunk)
 
 static ty_cost cost(const ty_plan *p, int rank)
 {
-    const int N = p->dp, S = p->servers, serves = served_by(p, rank) >= 0;
+    const int N = p->dp, S = p->tuning.servers, serves = served_by(p, rank) >= 0;
     const size_t n = p->problem->params, rows = ty_plan_rows(p, rank),
                  chunk = ty_chunk_size(n, S, 0),
                  mine = serves ? ty_chunk_size(n, S, served_by(p, rank)) : 0;
@@ -139,7 +139,7 @@ const ty_strategy ty_data_server = {
     .summary = "data parallel: push gradients to parameter servers, pull parameters",
     .source = "Li et al., parameter server, OSDI 2014",
     .order = TY_FIXED,
-    .servers = 1,
+    .uses = TY_USES_SERVERS,
     .plan = plan,
     .step = step,
     .cost = cost,

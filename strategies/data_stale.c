@@ -9,7 +9,9 @@
 
 static ty_err plan(ty_plan *p)
 {
-    p->staleness = p->staleness == TY_LOCKSTEP ? 0 : p->staleness ? p->staleness : 3;
+    p->tuning.staleness = p->tuning.staleness == TY_LOCKSTEP ? 0
+                          : p->tuning.staleness              ? p->tuning.staleness
+                                                             : 3;
     return ty_asynchronous_plan(p);
 }
 
@@ -18,8 +20,8 @@ const ty_strategy ty_data_stale = {
     .summary = "bounded staleness: asynchronous, but nobody gets more than s steps ahead",
     .source = "Ho et al., NIPS 2013",
     .order = TY_ARRIVAL,
-    .stale = 1,
     .inexact = 1,
+    .uses = TY_USES_STALENESS,
     .plan = plan,
     .step = ty_asynchronous_step,
     .cost = ty_asynchronous_cost,

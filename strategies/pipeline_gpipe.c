@@ -287,7 +287,7 @@ const ty_strategy ty_pipeline_gpipe = {
                "all backward",
     .source = "Huang et al., GPipe, arXiv 1811.06965, 2018",
     .order = TY_FIXED,
-    .micro_batches = 1,
+    .uses = TY_USES_MICRO_BATCHES,
     .plan = plan,
     .step = step,
     .cost = cost,

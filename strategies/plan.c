@@ -56,7 +56,7 @@ static ty_err check_common(const ty_plan_options *o)
     if (o->micro_batches < 0 || (o->micro_batches > 0 && (size_t)o->micro_batches > o->batch))
         return ty_error(TY_EUSAGE, "--micro-batches %d: use 1 to %zu, the batch", o->micro_batches,
                         o->batch);
-    if (o->micro_batches > 1 && !o->strategy->micro_batches)
+    if (o->micro_batches > 1 && !(o->strategy->uses & TY_USES_MICRO_BATCHES))
         return ty_error(TY_EUSAGE, "%s takes its batch whole; leave --micro-batches out",
                         o->strategy->name);
     return check_sizes(o->problem, o->batch);
@@ -83,13 +83,7 @@ ty_err ty_plan_make(ty_plan *p, const ty_plan_options *o)
                    .steps = o->steps,
                    .seed = o->seed,
                    .augment = o->augment,
-                   .bucket_bytes = o->bucket_bytes,
-                   .servers = o->servers,
-                   .local_steps = o->local_steps,
-                   .outer_momentum = o->outer_momentum,
-                   .staleness = o->staleness,
-                   .compression = o->compression,
-                   .compression_ratio = o->compression_ratio,
+                   .tuning = o->tuning,
                    .costing = o->costing};
     p->optimizer = (ty_optimizer){
         .kind = o->optimizer, .rate = o->rate, .momentum = o->momentum, .steps = o->steps};

@@ -24,6 +24,31 @@ typedef struct ty_place {
     int     d, t, p; /* index in the grid dp x tp x pp */
 } ty_place;
 
+/* A staleness of 0, because 0 means the default. */
+enum { TY_LOCKSTEP = -1 };
+
+/* Settings that only some strategies have. 0: the strategy's choice. */
+typedef struct ty_tuning {
+    size_t bucket_bytes;        /* [B] of gradients that are reduced at once */
+    int    servers;             /* of parameters */
+    long   local_steps;         /* steps between two averages of the replicas */
+    double outer_momentum;      /* of those averages */
+    ty_compression compression; /* of gradients */
+    double compression_ratio;   /* of top-k: the part that is sent */
+    long   staleness;           /* steps that a worker may be ahead of the slowest; TY_LOCKSTEP: 0 */
+} ty_tuning;
+
+/* What a strategy makes use of: an option for anything else would change nothing. */
+enum {
+    TY_USES_COLLECTIVE = 1,
+    TY_USES_MICRO_BATCHES = 2,
+    TY_USES_BUCKETS = 4,
+    TY_USES_SERVERS = 8,
+    TY_USES_LOCAL_STEPS = 16,
+    TY_USES_COMPRESSION = 32,
+    TY_USES_STALENESS = 64
+};
+
 /* Who does what, and what a closed form needs. Filled by ty_plan_make; read-only while ranks run. */
 typedef struct ty_plan {
     const ty_strategy *strategy;
@@ -37,15 +62,9 @@ typedef struct ty_plan {
     const char *collective_name;    /* as asked: "auto" or an algorithm */
     const ty_collective *allreduce; /* as chosen; NULL: the strategy uses none */
     const ty_collective *reduce_scatter, *allgather; /* the same */
-    size_t      bucket_bytes;     /* gradients reduced at once; 0: the strategy's choice */
-    int         servers;          /* of parameters */
-    long        local_steps;      /* steps between two averages of the replicas */
-    double      outer_momentum;   /* of those averages; 0: none */
-    ty_compression compression;   /* of gradients */
-    double      compression_ratio; /* of top-k: the part that is sent */
-    long        staleness;        /* steps that a worker may be ahead of the slowest */
     int         served;           /* rank 0 serves parameters and does not train */
     int         debts;            /* trainers keep what compression has not sent yet */
+    ty_tuning   tuning;           /* as asked; plan() fills in what was left to it */
     int         optimizer_shards; /* the optimizer's state is cut into so many; 0: whole everywhere */
     ty_costing  costing;
     ty_place   *place;      /* [workers] */
@@ -60,14 +79,8 @@ typedef enum ty_order { TY_FIXED, TY_ARRIVAL } ty_order;
 struct ty_strategy {
     const char *name, *summary, *source;
     ty_order    order;   /* fixed: the same sums in the same order on every fabric */
-    int         micro_batches; /* it divides its batch further: --micro-batches means something */
     int         alike;         /* all ranks compute the same at the same time: cost() holds on shared cores too */
-    int         collective;    /* it uses one by name: --collective means something */
-    int         buckets;       /* --bucket-bytes means something */
-    int         servers;       /* --servers means something */
-    int         local;         /* --local-steps and --outer-momentum mean something */
-    int         compression;   /* --compression means something */
-    int         stale;         /* --staleness means something */
+    int         uses;          /* TY_USES_... */
     int         inexact;       /* its parameters are not serial's: law 1 does not bind it */
     ty_err (*plan)(ty_plan *p); /* fills dp, tp, pp, place, stage, allreduce, active;
                                 * TY_EUSAGE says what to change */
@@ -79,8 +92,6 @@ struct ty_strategy {
 
 enum { TY_MAX_SERVERS = 64 };
 
-/* A staleness of 0, because 0 means the default. */
-enum { TY_LOCKSTEP = -1 };
 
 extern const ty_strategy ty_serial, ty_data_allreduce, ty_data_overlap, ty_data_server, ty_data_zero1, ty_data_local,
     ty_data_compressed, ty_data_async, ty_data_stale,
@@ -103,13 +114,7 @@ typedef struct ty_plan_options {
     ty_optimizer_kind optimizer;
     double      rate, momentum;
     const char *collective;
-    size_t      bucket_bytes;
-    int         servers;
-    long        local_steps;
-    double      outer_momentum;
-    ty_compression compression;
-    double      compression_ratio;
-    long        staleness;  /* TY_LOCKSTEP: 0 */
+    ty_tuning   tuning;
     ty_costing  costing;
 } ty_plan_options;
 

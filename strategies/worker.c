@@ -81,10 +81,10 @@ static void trainer_init(ty_worker *w)
     ty_optimizer_init(&w->optimizer, w->rank, states);
     if (p->debts)
         w->debt = ty_tensor_new(w->rank, TY_OPTIM, 1, w->model.params.n);
-    if (p->outer_momentum != 0) {
+    if (p->tuning.outer_momentum != 0) {
         w->last = ty_tensor_new(w->rank, TY_OPTIM, 1, w->model.params.n);
-        w->outer =
-            (ty_optimizer){.kind = TY_SGD, .rate = 1, .momentum = p->outer_momentum, .steps = 1};
+        w->outer = (ty_optimizer){
+            .kind = TY_SGD, .rate = 1, .momentum = p->tuning.outer_momentum, .steps = 1};
         ty_optimizer_init(&w->outer, w->rank, w->last.n);
     }
     w->x = ty_tensor_new(w->rank, TY_ACTIV, first ? rows : 0, p->problem->features);

@@ -103,13 +103,7 @@ static ty_err prepare(outcome *o)
                          .rate = t->optimizer == TY_ADAMW ? 0.001 : 0.05,
                          .momentum = 0.9,
                          .collective = t->collective,
-                         .bucket_bytes = t->bucket_bytes,
-                         .servers = t->servers,
-                         .staleness = t->staleness,
-                         .local_steps = t->local_steps,
-                         .outer_momentum = t->outer_momentum,
-                         .compression = t->compression,
-                         .compression_ratio = t->compression_ratio,
+                         .tuning = t->tuning,
                          .costing = costing(t, sim)};
     ty_err e = ty_plan_make(&now.plan, &p);
     if (e.code && sim)
@@ -410,11 +404,7 @@ static outcome *perform_serial(trial t)
     t.workers = 1;
     t.collective = NULL;
     t.micro_batches = 0;
-    t.bucket_bytes = 0;
-    t.servers = 0;
-    t.local_steps = 0;
-    t.staleness = 0;
-    t.outer_momentum = 0;
+    t.tuning = (ty_tuning){0};
     return perform_with(t, "threads", 0, 1);
 }
 

@@ -17,11 +17,8 @@ typedef struct trial {
     const ty_strategy *strategy;
     const ty_problem *problem;
     const char *fabric, *platform, *collective;
-    int workers, micro_batches, servers, threads, ghost;
-    size_t bucket_bytes;
-    long local_steps, staleness;
-    double outer_momentum, compression_ratio;
-    ty_compression compression;
+    int workers, micro_batches, threads, ghost;
+    ty_tuning tuning;
     size_t batch;
     long steps;
     ty_optimizer_kind optimizer;

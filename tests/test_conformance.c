@@ -43,7 +43,7 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
 {
     static const char *const named[] = {"ring", "recursive", "tree", "rabenseifner", "star"};
     trial t = {.strategy = s, .problem = q, .workers = workers};
-    t.bucket_bytes = s->buckets ? 4096 : 0; /* auto decides from cost, and so from the threads */
+    t.tuning.bucket_bytes = s->uses & TY_USES_BUCKETS ? 4096 : 0; /* auto decides from cost, and so from the threads */
     if (s == &ty_serial || s == &ty_task_pipeline) {
         must_hold(t);
     } else if (s == &ty_pipeline_gpipe) {
@@ -52,24 +52,24 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
     } else if (s == &ty_data_async) {
         if (workers > 1)
             must_hold(t);
-    } else if (s->stale) {
-        for (t.staleness = TY_LOCKSTEP; workers > 1 && t.staleness <= 1; t.staleness += 1)
+    } else if (s->uses & TY_USES_STALENESS) {
+        for (t.tuning.staleness = TY_LOCKSTEP; workers > 1 && t.tuning.staleness <= 1; t.tuning.staleness += 1)
             must_hold(t);
-    } else if (s->compression) {
+    } else if (s->uses & TY_USES_COMPRESSION) {
         t.collective = "recursive";
-        t.compression_ratio = 0.03;
+        t.tuning.compression_ratio = 0.03;
         for (int how = 0; how < TY_COMPRESSIONS; how++) {
-            t.compression = (ty_compression)how;
+            t.tuning.compression = (ty_compression)how;
             must_hold(t);
         }
-    } else if (s->local) {
-        for (t.local_steps = 1; t.local_steps <= 2; t.local_steps++)
-            for (t.outer_momentum = 0; t.outer_momentum < 1; t.outer_momentum += 0.5) {
+    } else if (s->uses & TY_USES_LOCAL_STEPS) {
+        for (t.tuning.local_steps = 1; t.tuning.local_steps <= 2; t.tuning.local_steps++)
+            for (t.tuning.outer_momentum = 0; t.tuning.outer_momentum < 1; t.tuning.outer_momentum += 0.5) {
                 t.collective = "ring";
                 must_hold(t);
             }
-    } else if (s->servers) {
-        for (t.servers = 0; t.servers <= workers; t.servers += workers > 2 ? 2 : 1)
+    } else if (s->uses & TY_USES_SERVERS) {
+        for (t.tuning.servers = 0; t.tuning.servers <= workers; t.tuning.servers += workers > 2 ? 2 : 1)
             must_hold(t);
     } else {
         for (int i = 0; i < (s == &ty_data_zero1 ? 2 : 5); i++) {
@@ -102,7 +102,7 @@ START_TEST(local_sgd_that_averages_in_every_step_is_serial)
                                         .workers = count[i],
                                         .batch = 2 * 3 * 2 * 7,
                                         .steps = STEPS,
-                                        .local_steps = 1,
+                                        .tuning.local_steps = 1,
                                         .collective = "ring"});
         ck_assert_msg(!v.law[1].code, "%d workers: %s", count[i], v.law[1].msg);
     }
@@ -122,7 +122,7 @@ START_TEST(top_k_of_everything_is_serial)
                                         .workers = count[i],
                                         .batch = BATCH,
                                         .steps = STEPS,
-                                        .compression_ratio = 1,
+                                        .tuning.compression_ratio = 1,
                                         .collective = "ring"});
         ck_assert_msg(!v.law[1].code, "%d workers: %s", count[i], v.law[1].msg);
     }
