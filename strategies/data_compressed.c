@@ -9,6 +9,7 @@
  *           Error feedback, ICML 2019
  */
 #include "kernels/compress.h"
+#include "kernels/kernels.h"
 #include "strategies/worker.h"
 
 static size_t kept(const ty_plan *p)
@@ -60,7 +61,7 @@ static double after_s(const ty_plan *p)
     const ty_problem *q = p->problem;
     return ty_costing_work(&p->costing,
                            ty_work_compress(p->tuning.compression, q->params, kept(p))) +
-           ty_plan_zero_s(p, q->blocks, q->blocks_n) +
+           ty_costing_work(&p->costing, ty_work_fill(q->params)) +
            p->dp * ty_costing_work(&p->costing, ty_work_decompress_add(p->tuning.compression,
                                                                        q->params, kept(p))) +
            ty_plan_update_s(p, q->blocks, q->blocks_n);

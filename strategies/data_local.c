@@ -45,7 +45,7 @@ static void step(ty_worker *w, long s)
     const size_t rows = ty_chunk_size(batch, w->data.n, w->data.me);
     if (s == 0 && w->last.n)
         ty_copy(w->rank, w->last, w->model.params);
-    ty_worker_gradients(w, s, ty_chunk_first(batch, w->data.n, w->data.me), rows, rows);
+    ty_worker_gradients(w, s, ty_chunk_first(batch, w->data.n, w->data.me), rows, rows ? rows : 1);
     w->loss *= (double)rows / (double)batch; /* this shard's part of the batch's mean */
     ty_worker_update(w, s);
     if ((s + 1) % w->plan->tuning.local_steps == 0)

@@ -269,9 +269,24 @@ double ty_plan_update_s(const ty_plan *p, const ty_block *b, int n)
                            ty_optimizer_work(p->optimizer.kind, ty_blocks_params(b, n)));
 }
 
+static double zero_run_s(const ty_plan *p, size_t begin, size_t end)
+{
+    return begin < end ? ty_costing_work(&p->costing, ty_work_fill(end - begin)) : 0;
+}
+
 double ty_plan_zero_s(const ty_plan *p, const ty_block *b, int n)
 {
-    return ty_costing_work(&p->costing, ty_work_fill(ty_blocks_params(b, n)));
+    size_t begin = 0, at = 0; /* as ty_model_zero */
+    double s = 0;
+    for (int i = 0; i < n; i++) {
+        const size_t size = b[i].ops->params(&b[i]);
+        if (b[i].ops->writes_first) {
+            s += zero_run_s(p, begin, at);
+            begin = at + size;
+        }
+        at += size;
+    }
+    return s + zero_run_s(p, begin, ty_blocks_params(b, n));
 }
 
 double ty_plan_bytes(const ty_plan *p, const ty_block *b, int n, size_t rows, int slots, int first,

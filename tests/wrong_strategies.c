@@ -95,7 +95,7 @@ replica_lags(ty_worker *w,
     ty_worker_gradients(w, s, k.first, k.rows, k.batch);
     w->plan->allreduce->run(&w->data, w->model.grads);
     if (s == w->plan->steps - 1 && w->data.me == 1)
-        ty_model_zero(&w->model);
+        ty_fill(w->rank, w->model.grads, 0);
     ty_worker_update(w, s);
 }
 

@@ -20,6 +20,7 @@ enum { TY_BLOCK_WORKS = 16 }; /* operations of a block in one direction, at most
 typedef struct ty_block_ops {
     const char *name;
     int in_place;                        /* y is x: the block needs no room of its own */
+    int writes_first;                    /* backward of a fresh block writes b->dp: nobody needs to zero it */
     size_t (*params)(const ty_block *b); /* elements that this window owns */
     size_t (*saved)(const ty_block *b);  /* elements a row that forward leaves for backward; NULL: none */
     /* Elements of b->work that forward or backward of so many rows needs; NULL: none. */
@@ -28,7 +29,7 @@ typedef struct ty_block_ops {
     void (*init)(const ty_block *b, uint64_t seed);
     /* y [rows,out] from x [rows,in]; returns y (in place: x). */
     ty_tensor (*forward)(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor saved);
-    /* Adds to b->dp; writes dx [rows,in] when it has room (dx.n > 0) and returns it, or makes dy the gradient of the
+    /* Adds to b->dp (or writes it, see writes_first); writes dx [rows,in] when it has room (dx.n > 0) and returns it, or makes dy the gradient of the
      * input and returns that (in place, and around residual connections).
      * x, y, saved: what forward was given and returned. */
     ty_tensor (*backward)(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor y, ty_tensor saved, ty_tensor dy,
@@ -49,6 +50,7 @@ struct ty_block {
     size_t   offset;    /* of its first parameter in the whole network's flat parameters */
     size_t   tied;      /* > 0: so many parameters are the first ones of block `owner` (an index); it has none itself, */
     int      owner, copy; /* but a copy of them where the owner is on another rank */
+    int      fresh;     /* nothing has been added to dp in this step */
     ty_tensor p, dp;    /* [params] views into the model's flat parameters and gradients, and */
     ty_tensor work;     /* room that all blocks share, contents undefined: set by ty_model_init */
 };

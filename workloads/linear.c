@@ -46,9 +46,12 @@ static ty_tensor backward(const ty_block *b, ty_rank *r, ty_tensor x, ty_tensor 
     const size_t rows = x.rows, in = b->in.n, out = b->out.n;
     (void)y, (void)saved;
     if (ty_op(r, ty_work_linear_bwd_w(rows, out, in), b->dp))
-        ty_kernel_linear_bwd_w(b->dp.data, x.data, dy.data, rows, out, in);
-    if (b->has_bias && ty_op(r, ty_work_linear_bwd_b(rows, out), b->dp))
+        ty_kernel_gemm(1, 0, in, out, rows, x.data, dy.data, !b->fresh, b->dp.data);
+    if (b->has_bias && ty_op(r, ty_work_linear_bwd_b(rows, out), b->dp)) {
+        if (b->fresh)
+            memset(biases(b, b->dp), 0, out * sizeof(float));
         ty_kernel_linear_bwd_b(biases(b, b->dp), dy.data, rows, out);
+    }
     if (dx.n && ty_op(r, ty_work_linear_bwd_x(rows, out, in), dx))
         ty_kernel_linear_bwd_x(dx.data, dy.data, b->p.data, rows, out, in);
     return dx;
@@ -83,6 +86,7 @@ static void place(const ty_block *b, const float *from, float *whole)
 
 const ty_block_ops ty_block_linear = {
     .name = "linear",
+    .writes_first = 1,
     .params = params,
     .init = init,
     .forward = forward,

@@ -20,7 +20,7 @@ enum {
     KEY_MOVE,
     KEY_PIXELS,
     KEY_LABEL
-};                    /* one stream of random numbers for each purpose */
+}; /* one stream of random numbers for each purpose */
 enum {
     BLOCK = 256,      /* samples a kernel call: pointers live on the stack */
     WINDOWS = 1 << 16 /* different made-up samples */

@@ -186,7 +186,9 @@ ty_tensor ty_block_backward(ty_model *m, int slot, int i, ty_tensor dy)
     }
     ty_tensor saved = m->saved[slot * m->n + i];
     saved = ty_rows(saved, 0, saved.rows ? x.rows : 0);
-    return b->ops->backward(b, m->rank, x, m->out[slot * m->n + i], saved, dy, dx);
+    dx = b->ops->backward(b, m->rank, x, m->out[slot * m->n + i], saved, dy, dx);
+    m->block[i].fresh = 0;
+    return dx;
 }
 
 ty_tensor ty_model_backward(ty_model *m, int slot, ty_tensor dy)
@@ -196,9 +198,25 @@ ty_tensor ty_model_backward(ty_model *m, int slot, ty_tensor dy)
     return dy;
 }
 
+static void zero_run(ty_model *m, size_t begin, size_t end)
+{
+    if (begin < end)
+        ty_fill(m->rank, ty_slice(m->grads, begin, end - begin), 0);
+}
+
 void ty_model_zero(ty_model *m)
 {
-    ty_fill(m->rank, m->grads, 0);
+    size_t begin = 0, at = 0; /* of the run that is to be zero; so far */
+    for (int i = 0; i < m->n; i++) {
+        ty_block *b = &m->block[i];
+        b->fresh = 1;
+        if (b->ops->writes_first) {
+            zero_run(m, begin, at);
+            begin = at + b->ops->params(b);
+        }
+        at += b->ops->params(b);
+    }
+    zero_run(m, begin, m->grads.n);
 }
 
 double ty_model_test(ty_model *m, ty_tensor x, ty_tensor labels, size_t *right)

@@ -53,7 +53,7 @@ ty_tensor ty_model_dy(ty_model *m, size_t rows);
 /* The gradient of the first n parameters of the block with this index in the whole network; this rank has it. */
 ty_tensor ty_model_gradient(const ty_model *m, int index, size_t n);
 
-/* Set gradients to zero, before a step. */
+/* Begin a step: gradients are zero, or will be written by the first backward of their block. */
 void ty_model_zero(ty_model *m);
 
 /* Forward of x [rows,in] and m->loss against labels [rows * targets]: returns the sum over labels, 0 for ghosts.

@@ -74,10 +74,11 @@ ty_score ty_problem_score(const ty_problem *p, ty_model *m)
 ty_err ty_problem_fixed_depth(const ty_workload_options *o, const char *name)
 {
     if (o->layers || o->width)
-        return ty_error(TY_EUSAGE,
-                        "--layers and --width belong to synthetic-mlp, jargon-gpt and sunspots-lstm; "
-                        "%s takes --hidden",
-                        name);
+        return ty_error(
+            TY_EUSAGE,
+            "--layers and --width belong to synthetic-mlp, jargon-gpt and sunspots-lstm; "
+            "%s takes --hidden",
+            name);
     if (o->heads || o->context)
         return ty_error(TY_EUSAGE, "--heads and --context belong to sequences; %s has none", name);
     return ty_ok();
