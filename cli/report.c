@@ -167,7 +167,8 @@ static void print_verdict(FILE *f, const ty_setup *s, const ty_result *r)
                 show(size, r->row.peak_bytes, "B"), show(memory, s->machine.memory, "B"));
     else if (is_inexact(r))
         fprintf(f,
-                "%-14s FINITE  (by design not serial's: parameters differ by %.1e after 2 steps; judge it by "
+                "%-14s FINITE  (by design not serial's: parameters differ by %.1e after 2 steps; "
+                "judge it by "
                 "its loss)\n",
                 "result", r->difference);
     else if (isfinite(r->difference))
@@ -178,6 +179,12 @@ static void print_verdict(FILE *f, const ty_setup *s, const ty_result *r)
     else
         fprintf(f, "%-14s VALID as far as it goes: no numbers to check (%s)\n", "result",
                 r->loss ? "fewer than 2 steps" : "a ghost run; --real computes them");
+    const ty_staleness *stale = &r->report[0].stale;
+    if (finished(r) && stale->pushes)
+        fprintf(f,
+                "%-14s gradients %.2f updates old in the mean, %ld at most; workers up to %ld "
+                "steps ahead\n",
+                "staleness", stale->sum / (double)stale->pushes, stale->most, stale->most_ahead);
     if (finished(r) && s->has_machine)
         fprintf(f, "%-14s messages and bytes of every rank %s the closed form's\n", "",
                 counters_agree(r) ? "equal" : "DIFFER from");

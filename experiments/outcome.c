@@ -74,6 +74,18 @@ static void fill_volume(ty_row *row, const ty_result *out)
     }
 }
 
+static void say_staleness(ty_row *row, const ty_staleness *s)
+{
+    char text[160];
+    if (!s->pushes)
+        return;
+    snprintf(text, sizeof text,
+             "staleness of gradients: %.2f updates in the mean, %ld at most; workers up to %ld "
+             "steps ahead",
+             s->sum / (double)s->pushes, s->most, s->most_ahead);
+    ty_row_remark(row, text);
+}
+
 static void judge(ty_row *row, const ty_prepared *s, double difference)
 {
     char text[160];
@@ -165,5 +177,6 @@ void ty_outcome_harvest(ty_result *out, const ty_prepared *s, const ty_board *b)
     else
         out->row.closed_form_s = out->report[out->shown].closed_s;
     fill_volume(&out->row, out);
+    say_staleness(&out->row, &out->report[0].stale);
     judge(&out->row, s, h->difference);
 }

@@ -83,6 +83,7 @@ static ty_rank_report make_report(ty_worker *w, const diary *l, int exact)
     out.closed_messages = k.messages;
     out.closed_bytes = k.bytes;
     out.closed_peak = k.peak_bytes;
+    out.stale = w->stale;
     out.events = w->rank->trace ? w->rank->trace->n : 0;
     return out;
 }

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "fabric/ledger.h"
 #include "fabric/trace.h"
+#include "strategies/strategy.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -42,6 +43,7 @@ typedef struct ty_rank_report {
     double    mean_s, p10_s, p90_s;
     double    closed_s, closed_compute_s, closed_messages, closed_bytes, closed_peak; /* cost() of this rank */
     size_t    events;
+    ty_staleness stale;      /* of the gradients that this rank took as a server; 0 pushes: it is none */
 } ty_rank_report;
 
 typedef struct ty_result {

@@ -26,21 +26,23 @@ ty_err ty_asynchronous_plan(ty_plan *p)
 
 /* ---- the server ------------------------------------------------------------------------------ */
 
-/* May worker i, which has ended clock[i] steps, begin the next? */
-static int may_go(const ty_worker *w, int i)
+/* Steps that worker i, which has ended clock[i], is ahead of the slowest. */
+static long ahead(const ty_worker *w, int i)
 {
     long slowest = w->clock[1];
     for (int j = 2; j < w->mail.n; j++)
         slowest = w->clock[j] < slowest ? w->clock[j] : slowest;
-    return w->clock[i] - slowest <= w->plan->tuning.staleness;
+    return w->clock[i] - slowest;
 }
 
 /* Answer all who wait and may go on, with the parameters as they are now. */
 static void answer(ty_worker *w)
 {
     for (int i = 1; i < w->mail.n; i++)
-        if (w->waits[i] && may_go(w, i)) {
+        if (w->waits[i] && ahead(w, i) <= w->plan->tuning.staleness) {
             w->waits[i] = 0;
+            w->stale.most_ahead =
+                ahead(w, i) > w->stale.most_ahead ? ahead(w, i) : w->stale.most_ahead;
             w->pulled[i] = w->version;
             ty_team_send(&w->mail, i, w->model.params);
         }
@@ -49,9 +51,9 @@ static void answer(ty_worker *w)
 static void record_staleness(ty_worker *w, int from)
 {
     long stale = w->version - w->pulled[from];
-    w->stale_sum += (double)stale;
-    w->stale_most = stale > w->stale_most ? stale : w->stale_most;
-    w->pushes++;
+    w->stale.sum += (double)stale;
+    w->stale.most = stale > w->stale.most ? stale : w->stale.most;
+    w->stale.pushes++;
 }
 
 /* As many pushes as there are workers, from whoever comes. */

@@ -49,6 +49,12 @@ enum {
     TY_USES_STALENESS = 64
 };
 
+/* How old the gradients were that a server took: updates by others since their worker had its parameters. */
+typedef struct ty_staleness {
+    long   pushes, most, most_ahead; /* most_ahead: steps that a worker was ahead of the slowest when it went on */
+    double sum;
+} ty_staleness;
+
 /* Who does what, and what a closed form needs. Filled by ty_plan_make; read-only while ranks run. */
 typedef struct ty_plan {
     const ty_strategy *strategy;

@@ -22,8 +22,8 @@ struct ty_worker {
     ty_team        mail;      /* workers and their server */
     long          *clock, *pulled; /* of a server, by rank: steps ended; version that the rank works on */
     int           *waits;     /* of a server, by rank: it has pushed and not been answered */
-    long           version, pushes, stale_most; /* of a server: updates; gradients taken, and how old they were */
-    double         stale_sum;
+    long           version;   /* of a server: updates so far */
+    ty_staleness   stale;
     ty_tensor      debt;      /* [params] of gradients that were not sent, under compression */
     ty_loader      loader;
     ty_tensor      x;         /* [rows, features] input, where the place is fed by data */

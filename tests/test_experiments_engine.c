@@ -201,7 +201,7 @@ static ty_err adds_up(const char *strategy, const char *fabric, int workers, dou
     ck_assert_msg(w->ok, "%s: %s", strategy, w->message);
     ck_assert(w->compute_s > 0 && w->comm_exposed_s >= 0 && w->comm_hidden_s >= 0 &&
               w->wait_s >= 0);
-            ck_assert(w->closed_form_s > 0 || strstr(w->message, "no closed form"));
+    ck_assert(w->closed_form_s > 0 || strstr(w->message, "no closed form"));
     ck_assert(w->step_p10_s <= w->step_s && w->step_s <= w->step_p90_s);
     for (int i = 0; i < r.ranks; i++)
         ck_assert_double_le(r.report[i].ledger.compute_s,
@@ -233,6 +233,40 @@ START_TEST(computing_communicating_and_waiting_make_up_a_step)
         if (!e.code && can_simulate)
             e = adds_up(name, "sim", workers, 1e-9);
         ck_assert_msg(!e.code, "%s", e.msg);
+    }
+}
+END_TEST
+
+/* Equal workers come in turn: between a pull and its push everybody else has pushed once. */
+START_TEST(asynchronous_gradients_are_as_old_as_there_are_other_workers)
+{
+    if (!can_simulate)
+        return;
+    for (int training = 2; training <= 8; training *= 2) {
+        ty_point p = point("data-async", "sim", training + 1);
+        p.steps = 50;
+        ty_result r = done(p);
+        const ty_staleness *s = &r.report[0].stale;
+        ck_assert_int_eq(s->pushes, 50 * training);
+        /* the first step of all begins together and is fresher */
+        ck_assert_msg(fabs(s->sum / (double)s->pushes - (training - 1)) < 0.05 * training,
+                      "%d workers: %g", training, s->sum / (double)s->pushes);
+        ty_result_free(&r);
+    }
+}
+END_TEST
+
+START_TEST(nobody_gets_further_ahead_than_the_bound)
+{
+    for (long bound = 0; bound <= 2; bound++) {
+        ty_point p = point("data-stale", "threads", 4);
+        p.batch = 31; /* one worker has a sample more */
+        p.steps = 40;
+        p.tuning.staleness = bound ? bound : TY_LOCKSTEP;
+        ty_result r = done(p);
+        ck_assert_int_eq(r.report[0].stale.pushes, 3 * 40);
+        ck_assert_int_le(r.report[0].stale.most_ahead, bound);
+        ty_result_free(&r);
     }
 }
 END_TEST
@@ -335,6 +369,8 @@ int main(void)
     tcase_add_test(t, a_run_is_as_long_as_asked);
     tcase_add_loop_test(t, computing_communicating_and_waiting_make_up_a_step, 0,
                         (int)ty_strategies_n);
+    tcase_add_test(t, asynchronous_gradients_are_as_old_as_there_are_other_workers);
+    tcase_add_test(t, nobody_gets_further_ahead_than_the_bound);
     tcase_add_test(t, a_real_run_is_compared_with_serial_and_brings_its_parameters);
     tcase_add_test(t, a_ghost_has_no_loss_and_says_so);
     tcase_add_test(t, a_timeline_holds_the_traced_steps_and_no_more_events_than_there_is_room_for);
