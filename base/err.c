@@ -7,6 +7,7 @@
 #include <string.h>
 
 void (*ty_whereami)(char *buf, unsigned long size) = NULL;
+void (*ty_panic_end)(void) = NULL;
 
 ty_err ty_ok(void)
 {
@@ -36,6 +37,8 @@ void ty_panic(const char *file, int line, const char *fmt, ...)
     fprintf(stderr, "trainyard: %s%s%s:%d: %s\n", who, *who ? " " : "", base ? base + 1 : file,
             line, what);
     fflush(stderr);
+    if (ty_panic_end)
+        ty_panic_end();
     abort();
 }
 

@@ -39,6 +39,9 @@ _Noreturn void ty_panic(const char *file, int line, const char *fmt, ...)
 /* Writes who is speaking ("rank 3 @0.1840 s") into buf; a fabric sets it, NULL before that. */
 extern void (*ty_whereami)(char *buf, unsigned long size);
 
+/* Ends the program after a panic's words; NULL: abort(). Set by the MPI fabric, whose job ends as a whole. */
+extern void (*ty_panic_end)(void);
+
 /* malloc and calloc that never return NULL (out of memory stops the world); free() the result. */
 void *ty_alloc(unsigned long bytes);
 void *ty_zalloc(unsigned long count, unsigned long bytes);

@@ -128,8 +128,10 @@ ty_err ty_parse_count(const char *what, const char *text, long lo, long hi, long
     char *end;
     errno = 0;
     long v = strtol(text, &end, 10);
-    if (end == text || *end || errno)
+    if (end == text || *end)
         return ty_error(TY_EUSAGE, "%s: '%.60s' is not a whole number", what, text);
+    if (errno)
+        return ty_error(TY_EUSAGE, "%s: %.60s is out of range; use %ld to %ld", what, text, lo, hi);
     if (v < lo || v > hi)
         return ty_error(TY_EUSAGE, "%s: %ld is out of range; use %ld to %ld", what, v, lo, hi);
     *value = v;

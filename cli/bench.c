@@ -26,15 +26,28 @@ static const struct {
 };
 enum { PARTS = sizeof part / sizeof *part };
 
+/* " a b " as "--a, --b". */
+static void list_options(const char *options, char *text, size_t size)
+{
+    size_t used = 0, n;
+    for (const char *at = options + 1; *at && used < size; at += n + 1) {
+        n = strcspn(at, " ");
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s--%.*s", used ? ", " : "", (int)n, at);
+    }
+}
+
 static ty_err check_options(const ty_options *o, int i)
 {
     const char *name, *value;
-    char word[48];
+    char word[48], takes[200];
     for (int k = 0; ty_options_given(o, k, &name, &value); k++) {
         snprintf(word, sizeof word, " %s ", name);
-        if (!strstr(part[i].options, word))
-            return ty_error(TY_EUSAGE, "--%s would change nothing in `bench %s`; it takes%s", name,
-                            part[i].word, part[i].options);
+        if (strstr(part[i].options, word))
+            continue;
+        list_options(part[i].options, takes, sizeof takes);
+        return ty_error(TY_EUSAGE, "--%s would change nothing in `bench %s`; it takes %s", name,
+                        part[i].word, takes);
     }
     return ty_ok();
 }

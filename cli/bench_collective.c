@@ -123,7 +123,7 @@ static ty_err run(bench *b, const ty_options *o)
 {
     ty_site p;
     ty_counts bytes, workers = o->workers;
-    TY_TRY(ty_site_open(&p, o));
+    TY_TRY(ty_site_open(&p, o, 1));
     TY_TRY(ty_site_bytes(o, USUAL_BYTES, sizeof(float), &bytes));
     if (!workers.n)
         workers = (ty_counts){.v = {2}, .n = 1};
@@ -146,10 +146,5 @@ ty_err ty_bench_collective(const ty_options *o)
                        "algbw,busbw,wrong,closed_form_s,disturbed\n");
     }
     b.csv = csv.f;
-    ty_err e = run(&b, o), w = ty_ok();
-    if (csv.f && (!e.code || e.code == TY_EWRONG))
-        w = ty_file_commit(&csv);
-    else if (csv.f)
-        ty_file_discard(&csv);
-    return e.code ? e : w;
+    return ty_site_keep_rows(&csv, run(&b, o));
 }

@@ -85,11 +85,22 @@ static ty_err check_filter(const char *filter)
     return ty_unknown("pattern", filter, ty_fabric_pattern, n, NULL);
 }
 
+/* Messages of the other patterns have sizes of their own, or none. */
+static ty_err check_bytes(const ty_options *o)
+{
+    if (o->bytes.n && o->filter && strcmp(o->filter, "pingpong") && strcmp(o->filter, "exchange"))
+        return ty_error(TY_EUSAGE,
+                        "--bytes would change nothing here: it is of pingpong and exchange, not of "
+                        "%s; leave it out",
+                        o->filter);
+    return ty_ok();
+}
+
 static ty_err run(bench *b, const ty_options *o)
 {
     ty_site p;
     ty_counts bytes;
-    TY_TRY(ty_site_open(&p, o));
+    TY_TRY(ty_site_open(&p, o, 0));
     TY_TRY(ty_site_bytes(o, USUAL_BYTES, 0, &bytes));
     if (!strcmp(p.bench.fabric->name, "mpi") && ty_mpirun_size() != 2)
         return ty_error(TY_EUSAGE,
@@ -121,16 +132,12 @@ ty_err ty_bench_fabric(const ty_options *o)
     ty_file csv = {0};
     bench b = {.screen = ty_screen(o)};
     TY_TRY(check_filter(o->filter));
+    TY_TRY(check_bytes(o));
     if (o->csv && ty_setup_speaks()) {
         TY_TRY(ty_file_open(&csv, o->csv));
         fprintf(csv.f, "pattern,fabric,bytes,moves,wrong,seconds,seconds_p10,seconds_p90,"
                        "byte_per_s,disturbed\n");
     }
     b.csv = csv.f;
-    ty_err e = run(&b, o), w = ty_ok();
-    if (csv.f && (!e.code || e.code == TY_EWRONG))
-        w = ty_file_commit(&csv);
-    else if (csv.f)
-        ty_file_discard(&csv);
-    return e.code ? e : w;
+    return ty_site_keep_rows(&csv, run(&b, o));
 }

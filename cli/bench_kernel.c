@@ -219,8 +219,8 @@ static ty_err finish(bench *b, const char *dir, const ty_ruler *ruler)
         ty_err e = ty_plot_roofline(dir, title, &b->roof[b->roofs - 1], b->line, b->lines);
         if (e.code)
             fprintf(b->screen, "no plot: %s\n", e.msg);
-        else
-            fprintf(b->screen, "files         %s/: roofline.svg roof.csv kernels.csv\n", dir);
+        fprintf(b->screen, "files         %s/: %sroof.csv kernels.csv\n", dir,
+                e.code ? "" : "roofline.svg ");
     }
     return wrong ? ty_error(TY_EWRONG, "%zu elements differ from the naive reference", wrong)
                  : ty_ok();

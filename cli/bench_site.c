@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* An option that would change nothing is refused. */
-static ty_err check_effects(const ty_options *o, int sim, int mpi)
+static ty_err check_effects(const ty_options *o, int sim, int mpi, int closed_form)
 {
     const struct {
         const char *option;
@@ -21,6 +21,8 @@ static ty_err check_effects(const ty_options *o, int sim, int mpi)
         {"real", o->real, sim, "threads and mpi always send real numbers; add --fabric sim"},
         {"timeout", o->timeout_s > 0, mpi, "only waits of --fabric mpi end by it"},
         {"workers", o->workers.n > 0, !mpi, "mpirun -n says how many there are"},
+        {"machine", o->machine != NULL, sim || (closed_form && !mpi),
+         "leave it out, or add --fabric sim"},
     };
     for (size_t i = 0; i < sizeof rule / sizeof *rule; i++)
         if (rule[i].given && !rule[i].works)
@@ -49,13 +51,13 @@ static ty_err open_machine(ty_site *p, const ty_options *o)
     return ty_ok();
 }
 
-ty_err ty_site_open(ty_site *p, const ty_options *o)
+ty_err ty_site_open(ty_site *p, const ty_options *o, int closed_form)
 {
     const char *name = o->fabric ? o->fabric : "threads";
     *p = (ty_site){0};
     TY_TRY(ty_fabric_find(name, &p->bench.fabric));
     const int sim = !strcmp(name, "sim"), mpi = !strcmp(name, "mpi");
-    TY_TRY(check_effects(o, sim, mpi));
+    TY_TRY(check_effects(o, sim, mpi, closed_form));
     if (ty_inside_mpi() && !mpi)
         return ty_error(TY_EUSAGE,
                         "started by mpirun, but --fabric is %s: use --fabric mpi, or "
@@ -95,6 +97,19 @@ const char *ty_site_name(const ty_site *p, char *text, size_t size)
     else
         snprintf(text, size, "%s", p->bench.fabric->name);
     return text;
+}
+
+ty_err ty_site_keep_rows(ty_file *csv, ty_err e)
+{
+    const int complete = !e.code || e.code == TY_EWRONG;
+    if (!csv->f)
+        return e;
+    if (!complete) {
+        ty_file_discard(csv);
+        return e;
+    }
+    ty_err w = ty_file_commit(csv);
+    return e.code ? e : w;
 }
 
 ty_err ty_site_bytes(const ty_options *o, const char *usual, long least, ty_counts *bytes)

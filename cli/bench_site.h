@@ -5,6 +5,7 @@
 #ifndef TY_CLI_BENCH_SITE_H
 #define TY_CLI_BENCH_SITE_H
 
+#include "base/file.h"
 #include "cli/options.h"
 #include "experiments/bench_ranks.h"
 #include "sim/platform.h"
@@ -17,8 +18,10 @@ typedef struct ty_site {
 } ty_site;
 
 /* Check the options that name a place and read the machine model: --machine FILE, else this user's calibration of this
- * machine, else none: nothing is calibrated for a benchmark. */
-ty_err ty_site_open(ty_site *p, const ty_options *o);
+ * machine, else none: nothing is calibrated for a benchmark.
+ *   closed_form   the benchmark computes one from the machine model, also where nothing is simulated
+ * TY_EUSAGE for an option that would change nothing. */
+ty_err ty_site_open(ty_site *p, const ty_options *o, int closed_form);
 
 /* Make it one of so many ranks. ty_site_close closes it again. */
 ty_err ty_site_ranks(ty_site *p, const ty_options *o, int ranks);
@@ -27,7 +30,11 @@ void   ty_site_close(ty_site *p);
 /* "threads", "mpi", "sim ethernet shared". */
 const char *ty_site_name(const ty_site *p, char *text, size_t size);
 
-/* Sizes of --bytes, or list[n]; each at least `least`. */
+/* Close the rows of --csv, if there are any (csv->f may be NULL), after a benchmark that ended with e: they are kept unless it
+ * did not come to its end (wrong results are rows, too). Returns e, or what is wrong with the file. */
+ty_err ty_site_keep_rows(ty_file *csv, ty_err e);
+
+/* Sizes of --bytes, or of the list `usual`; each at least `least`. */
 ty_err ty_site_bytes(const ty_options *o, const char *usual, long least, ty_counts *bytes);
 
 #endif

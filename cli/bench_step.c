@@ -17,14 +17,17 @@
 
 static void print_head(FILE *f, int threads, int quick)
 {
+    char turns[40] = "1 thread";
+    if (threads > 1)
+        snprintf(turns, sizeof turns, "1 and %d threads in turns", threads);
     fprintf(f,
             "whole training steps: zero gradients, load, forward, loss, backward, SGD with "
-            "momentum; 1 and %d thread%s in turns%s\n"
+            "momentum; %s%s\n"
             "#wrong: losses and parameters that are not bit for bit those of one thread, and 1 "
             "when the loss does not fall\n\n"
             "%-6s %6s %4s %7s %9s  %-27s %8s %7s  %s\n",
-            threads, threads == 1 ? "" : "s", quick ? ", short" : "", "net", "batch", "thr",
-            "#wrong", "Mflop", "ms: median (p10..p90)", "Gflop/s", "% peak", "loss");
+            turns, quick ? ", short" : "", "net", "batch", "thr", "#wrong", "Mflop",
+            "ms: median (p10..p90)", "Gflop/s", "% peak", "loss");
 }
 
 /* Seconds of a kind of part, and of all parts. */

@@ -31,7 +31,7 @@ static void collectives(void)
     printf("collectives (--collective chooses the all-reduce)\n");
     for (size_t i = 0; i < ty_collectives_n; i++) {
         const ty_collective *c = ty_collectives[i];
-        printf("  %-15s %-15s %s\n%33s source: %s\n", ty_operation_name[c->op], c->name, c->summary,
+        printf("  %-15s %-17s %s\n%35s source: %s\n", ty_operation_name[c->op], c->name, c->summary,
                "", c->source);
     }
 }

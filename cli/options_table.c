@@ -40,7 +40,7 @@ const ty_option ty_option_table[] = {
     {NULL, "momentum", 0, "X", TY_FRACTION, AT(momentum), 0, 1, RUNS, "0.9", NULL, "of sgd; beta1 of adamw"},
     {NULL, "no-augment", 0, NULL, TY_FLAG, AT(no_augment), 0, 0, RUNS, NULL, NULL,
      "no random rotate and shift of the images"},
-    {NULL, "hidden", 0, "AxB", TY_WIDTHS, AT(hidden), 1, 1 << 20, RUNS, "512x256; digits-mlp: 128x64", NULL,
+    {NULL, "hidden", 0, "AxB", TY_WIDTHS, AT(hidden), 1, 1 << 20, RUNS, "by workload: 512x256 of mnist-mlp", NULL,
      "widths of the hidden layers [neurons]"},
     {NULL, "layers", 0, "N", TY_COUNT, AT(layers), 1, TY_MAX_HIDDEN, RUNS, "by workload", NULL,
      "of synthetic-mlp linear ones, of jargon-gpt and sunspots-lstm theirs"},
@@ -125,7 +125,7 @@ const ty_option ty_option_table[] = {
     {NULL, "filter", 0, "NAME", TY_TEXT, AT(filter), 0, 0, TY_BENCH, "all", NULL,
      "only what is called so, or belongs to that class"},
     {NULL, "bytes", 0, "LIST", TY_COUNTS, AT(bytes), 0, 1L << 31, TY_BENCH,
-     "collective: 8..67108864*4; fabric: 8..16777216*8", NULL, "sizes of messages [B] (4096,65536 or 8..1048576*2)"},
+     "collective: 8..67108864*4; fabric: 0,8..16777216*8", NULL, "sizes of messages [B] (4096,65536 or 8..1048576*2); fabric: of pingpong and exchange"},
 
     {"What to write", NULL, 0, NULL, TY_HEADING, 0, 0, 0, TY_ALL, NULL, NULL, NULL},
     {NULL, "out", 'o', "DIR", TY_TEXT, AT(out), 0, 0, RUNS | TY_DEMO | TY_VALIDATE, "runs/<UTC>-<command>-<id>", NULL,

@@ -163,8 +163,9 @@ static void print_verdict(FILE *f, const ty_setup *s, const ty_result *r)
     if (!r->row.ok)
         fprintf(f, "%-14s %s  %s\n", "result", finished(r) ? "WRONG" : "FAILED", r->row.message);
     else if (!r->row.fits)
-        fprintf(f, "%-14s VALID, but it does not fit: %s a worker, a host has %s\n", "result",
-                show(size, r->row.peak_bytes, "B"), show(memory, s->machine.memory, "B"));
+        fprintf(f, "%-14s %s it does not fit: %s a worker, a host has %s\n", "result",
+                finished(r) ? "VALID, but" : "NOT RUN:", show(size, r->row.peak_bytes, "B"),
+                show(memory, s->machine.memory, "B"));
     else if (is_inexact(r))
         fprintf(f,
                 "%-14s FINITE  (by design not serial's: parameters differ by %.1e after 2 steps; "

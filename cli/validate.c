@@ -12,13 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct ty_subjects { /* the workloads, opened */
+typedef struct subjects { /* the workloads, opened */
     ty_problem problem[TY_MOST_PROBLEMS];
     int n;
     char *names; /* a copy of --workload that is cut up */
-} ty_subjects;
+} subjects;
 
-static ty_err open_one(ty_subjects *s, const char *name)
+static ty_err open_one(subjects *s, const char *name)
 {
     for (int i = 0; i < s->n; i++)
         if (!strcmp(s->problem[i].workload->name, name))
@@ -30,8 +30,8 @@ static ty_err open_one(ty_subjects *s, const char *name)
     return ty_ok();
 }
 
-/* Those of --workload a,b,c; all of them, or with --quick the first, when there is none. */
-static ty_err open_subjects(ty_subjects *s, const ty_options *o)
+/* Those of --workload a,b,c; all of them when there is none, or it says all. */
+static ty_err open_subjects(subjects *s, const ty_options *o)
 {
     char *rest, *name;
     if (!o->workload || !strcmp(o->workload, "all")) {
@@ -45,14 +45,14 @@ static ty_err open_subjects(ty_subjects *s, const ty_options *o)
     return ty_ok();
 }
 
-static void close_subjects(ty_subjects *s)
+static void close_subjects(subjects *s)
 {
     for (int i = 0; i < s->n; i++)
         ty_problem_close(&s->problem[i]);
     free(s->names);
 }
 
-static ty_err fill(ty_validate_options *v, const ty_options *o, ty_setup *s, ty_subjects *q)
+static ty_err fill(ty_validate_options *v, const ty_options *o, ty_setup *s, subjects *q)
 {
     *v = (ty_validate_options){.base = s->point,
                                .rounds = (int)o->repeat,
@@ -92,7 +92,7 @@ static ty_err check(const ty_options *o)
     return ty_ok();
 }
 
-static ty_err validate(const ty_options *o, ty_setup *s, ty_subjects *q)
+static ty_err validate(const ty_options *o, ty_setup *s, subjects *q)
 {
     ty_validate_options v;
     ty_options first = *o;
@@ -117,7 +117,7 @@ static ty_err validate(const ty_options *o, ty_setup *s, ty_subjects *q)
 int ty_main_validate(const ty_options *o)
 {
     ty_setup s = {0};
-    ty_subjects q = {0};
+    subjects q = {0};
     int status = ty_report_error(validate(o, &s, &q));
     ty_setup_close(&s);
     close_subjects(&q);

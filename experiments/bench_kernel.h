@@ -43,8 +43,8 @@ ty_err ty_kernel_filter_check(const char *filter);
 void ty_kernel_bench_run(const ty_kernel_bench *b);
 
 /* Write roofline.dat, roofline.gp and roofline.svg into dir: lines[n] as dots under the roof; the first shape of a kernel is
- * labelled. Kernels without arithmetic have no place there; nothing is written when no line has one.
- * TY_EMISSING as in output.h when gnuplot is missing. */
+ * labelled. Kernels without arithmetic have no place there.
+ * TY_EMISSING when no line has one (nothing is written then), and as in output.h when gnuplot is missing. */
 ty_err ty_plot_roofline(const char *dir, const char *title, const ty_roof *roof,
                         const ty_kernel_line *lines, size_t n);
 

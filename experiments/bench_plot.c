@@ -164,7 +164,7 @@ ty_err ty_plot_roofline(const char *dir, const char *title, const ty_roof *roof,
     const char *kind[MOST_KINDS];
     const size_t kinds = find_kinds(lines, n, kind);
     if (!kinds)
-        return ty_ok();
+        return ty_error(TY_EMISSING, "no line has both arithmetic and a time");
     TY_TRY(ty_plot_open(&p, dir, "roofline", title));
     write_roof(&p, roof);
     frame f = find_frame(roof, lines, n);

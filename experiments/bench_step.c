@@ -4,6 +4,7 @@
  * Most steps are the strategy's own; every fourth one is taken part by part with a clock between.
  */
 #include "experiments/bench_step.h"
+#include "experiments/bench_networks.h"
 
 #include "base/clock.h"
 #include "base/stats.h"
@@ -27,72 +28,6 @@ static const double RULER_S = 2e-3; /* a look at the peak */
 static const double ALONE = 0.9; /* share of the peak that processors without a neighbour reach */
 static const double WANDERS = 0.85; /* a clock goes down to so much of its best by itself */
 
-/* ---- the networks ---------------------------------------------------------------------------- */
-
-typedef struct shape {
-    const char *name, *text;
-    const char *workload;          /* of the library, or */
-    ty_err (*open)(ty_problem *p); /* what is built here from its blocks */
-    size_t batch;
-    double rate;
-} shape;
-
-enum { VOCABULARY = 256 };
-
-/* Windows of T characters; blocks to come. */
-static ty_err open_text(ty_problem *p, size_t T, size_t blocks)
-{
-    TY_TRY(ty_dataset_load_text(&p->data, TY_DATA_DIR "/jargon.txt.gz", T));
-    p->features = p->targets = T;
-    p->classes = VOCABULARY;
-    p->blocks = ty_zalloc(blocks, sizeof *p->blocks);
-    return ty_ok();
-}
-
-static ty_err open_gpt(ty_problem *p)
-{
-    enum { T = 128, C = 256, HEADS = 4, LAYERS = 4 };
-    TY_TRY(open_text(p, T, 2 * LAYERS + 3));
-    ty_problem_add(p, ty_embedding_new(T, C, VOCABULARY));
-    for (int i = 0; i < LAYERS; i++) {
-        ty_problem_add(p, ty_attention_new(T, C, HEADS, LAYERS));
-        ty_problem_add(p, ty_mlp_new(T, C, LAYERS));
-    }
-    ty_problem_add(p, ty_norm_new(T, C));
-    ty_problem_add(p, ty_output_new(T, C, VOCABULARY, 0));
-    return ty_ok();
-}
-
-/* The character behind the window from the last step of the sequence. */
-static ty_err open_lstm(ty_problem *p)
-{
-    enum { T = 64, E = 128, H = 256 };
-    TY_TRY(open_text(p, T, 3));
-    p->targets = p->data.sequence.targets = 1;
-    ty_problem_add(p, ty_embedding_new(T, E, VOCABULARY));
-    ty_problem_add(p, ty_lstm_new(T, E, H, 0));
-    ty_problem_add(p, ty_linear_new(H, VOCABULARY));
-    return ty_ok();
-}
-
-static const shape shapes[] = {
-    {"mlp", "784-512-256-10", "mnist-mlp", NULL, 128, 0.02},
-    {"lenet", "5x5 convolutions 6-16, 400-120-84-10", "mnist-lenet", NULL, 64, 0.02},
-    {"cnn", "3x3 convolutions 32-64, 9216-128-10", "mnist-cnn", NULL, 64, 0.01},
-    {"gpt", "4 layers, 256 channels, 4 heads, 128 of 256 characters", NULL, open_gpt, 8, 0.02},
-    {"lstm", "embedding 128, 256 units, last of 64 steps", NULL, open_lstm, 32, 0.05},
-};
-enum { SHAPES = sizeof shapes / sizeof *shapes };
-
-const char *const ty_step_network[SHAPES + 1] = {"mlp", "lenet", "cnn", "gpt", "lstm"};
-
-static ty_err open_shape(const shape *s, ty_problem *p)
-{
-    static const ty_workload_options usual;
-    *p = (ty_problem){0};
-    return s->open ? s->open(p) : ty_problem_open(p, s->workload, &usual);
-}
-
 /* ---- one worker and what it has measured ----------------------------------------------------- */
 
 typedef struct runner {
@@ -111,7 +46,7 @@ typedef struct runner {
 } runner;
 
 typedef struct bench {
-    const shape *shape;
+    const ty_step_net *net;
     ty_plan plan;
     int quick;
     double one_peak; /* [flop/s] of one processor at its best */
@@ -396,10 +331,10 @@ static ty_err run(bench *b, const ty_problem *p, int threads)
     const ty_plan_options o = {.strategy = &ty_serial,
                                .problem = p,
                                .workers = 1,
-                               .batch = b->shape->batch,
+                               .batch = b->net->batch,
                                .steps = 1000000, /* the rate never falls */
                                .seed = 1,
-                               .rate = b->shape->rate,
+                               .rate = b->net->rate,
                                .momentum = 0.9,
                                .collective = "ring"};
     TY_TRY(ty_plan_make(&b->plan, &o));
@@ -410,10 +345,10 @@ static ty_err run(bench *b, const ty_problem *p, int threads)
 
 ty_err ty_bench_steps(int i, int threads, int quick, ty_step_line *line, int *lines)
 {
-    const shape *s = &shapes[i];
-    bench b = {.shape = s, .quick = quick, .runners = threads > 1 ? 2 : 1};
+    const ty_step_net *s = &ty_step_nets[i];
+    bench b = {.net = s, .quick = quick, .runners = threads > 1 ? 2 : 1};
     ty_problem p;
-    TY_TRY(open_shape(s, &p));
+    TY_TRY(ty_step_net_open(s, &p));
     for (int at = 0; at < b.runners; at++) {
         line[at] = (ty_step_line){
             .network = s->name, .shape = s->text, .batch = s->batch, .threads = at ? threads : 1};

@@ -44,9 +44,8 @@ typedef struct ty_step_line {
 extern const char *const ty_step_network[];
 
 /* Time network i (an index of ty_step_network) with 1 and with `threads` threads.
- *   data   folder or file of the data set; NULL: what is shipped
  *   line   [2], out: 1 thread, then several; *lines is 1 when threads is 1
- * TY_EUSAGE when its data cannot be read. */
+ * TY_EUSAGE when the data set that is shipped cannot be read. */
 ty_err ty_bench_steps(int i, int threads, int quick, ty_step_line *line, int *lines);
 
 #endif

@@ -19,8 +19,8 @@
 enum {
     MOST_ROUNDS = 200,
     LEAST_ROUNDS = 2,
-    WARM = 2, /* steps of a case before those that are timed, and for at least WARM_S */
-    TIMED = 4,
+    WARM = 1, /* steps of a case before those that are timed, and for at least WARM_S */
+    TIMED = 2,
     MOST_SAMPLES = TIMED * MOST_ROUNDS
 };
 
@@ -65,8 +65,8 @@ static void record(session *s, const ty_trial *t, int c, ty_calibration_way way,
         ty_calibration_point *p = &s->point[c * TY_CALLS + i];
         p->step = c;
         p->set = t->set;
-        p->works = t->call[0][i].works;
-        memcpy(p->work, t->call[0][i].work, sizeof p->work);
+        p->works = t->call[i].works;
+        memcpy(p->work, t->call[i].work, sizeof p->work);
         s->sample[c * TY_CALLS + i][way][sample] = (float)t->seconds[i];
     }
 }
@@ -142,7 +142,8 @@ static void one_round(session *s, ty_trial *t, int round)
 static void rounds(session *s, ty_trial *t, double until)
 {
     const int want = s->o->repeat > 0 && s->o->repeat < MOST_ROUNDS ? s->o->repeat : MOST_ROUNDS;
-    one_round(s, t, 0); /* warms up: measured again */
+    for (int c = 0; c < s->cases; c++) /* touches all memory */
+        ty_trial_step(t, c);
     for (s->rounds = 0; s->rounds < want; s->rounds++) {
         if (s->o->repeat <= 0 && s->rounds >= LEAST_ROUNDS && ty_clock() >= until)
             break;
@@ -185,22 +186,37 @@ static void step_totals(const session *s, int c, int way, size_t n, double *tota
     }
 }
 
-/* Move the samples of undisturbed steps of case c to the front; returns how many there are. */
-static size_t keep_undisturbed(session *s, int c, int way)
+/* Move the samples of the steps of case c that took from `least` to `most` seconds to the front;
+ * returns how many there are. */
+static size_t keep(session *s, int c, int way, const double *total, size_t n, double least,
+                   double most)
 {
-    double total[MOST_SAMPLES], sorted[MOST_SAMPLES];
-    size_t n = (size_t)(TIMED * s->rounds), kept = 0;
-    step_totals(s, c, way, n, total);
-    memcpy(sorted, total, n * sizeof *total);
-    double most = DISTURBED * ty_quantile(sorted, n, 0.1);
+    size_t kept = 0;
     for (size_t r = 0; r < n; r++) {
-        if (total[r] > most)
+        if (total[r] < least || total[r] > most)
             continue;
         for (int i = 0; i < s->calls[c]; i++)
             s->sample[c * TY_CALLS + i][way][kept] = s->sample[c * TY_CALLS + i][way][r];
         kept++;
     }
     return kept;
+}
+
+/* Keep the samples of the middle half of the undisturbed steps of case c: they add up to the usual
+ * step, which is what is predicted. Returns how many there are; *disturbed: share of the others. */
+static size_t keep_usual(session *s, int c, int way, double *disturbed)
+{
+    double total[MOST_SAMPLES], sorted[MOST_SAMPLES];
+    const size_t all = (size_t)(TIMED * s->rounds);
+    step_totals(s, c, way, all, total);
+    memcpy(sorted, total, all * sizeof *total);
+    const double most = DISTURBED * ty_quantile(sorted, all, 0.1);
+    const size_t n = keep(s, c, way, total, all, 0, most);
+    *disturbed = 1 - (double)n / (double)all;
+    step_totals(s, c, way, n, total);
+    memcpy(sorted, total, n * sizeof *total);
+    const double low = ty_quantile(sorted, n, 0.25), high = ty_quantile(sorted, n, 0.75);
+    return keep(s, c, way, total, n, low, high);
 }
 
 static double typical_sample(const float *x, size_t n)
@@ -218,10 +234,11 @@ static size_t summarise(session *s)
     for (int c = 0; c < s->cases; c++) {
         ty_calibration_point *p = &s->point[c * TY_CALLS];
         for (int way = 0; way < (s->m->cores > 1 ? TY_WAYS : 1); way++) {
-            size_t kept = keep_undisturbed(s, c, way);
+            double disturbed;
+            size_t kept = keep_usual(s, c, way, &disturbed);
             for (int i = 0; i < s->calls[c]; i++) {
                 p[i].seconds[way] = typical_sample(s->sample[c * TY_CALLS + i][way], kept);
-                p[i].disturbed[way] = 1 - (double)kept / (TIMED * s->rounds);
+                p[i].disturbed[way] = disturbed;
             }
         }
         memmove(&s->point[n], p, (size_t)s->calls[c] * sizeof *p);

@@ -67,7 +67,7 @@ ty_err ty_calibrate(const ty_calibrate_options *o, ty_machine *m, ty_calibration
 ty_err ty_calibrate_in_child(const ty_calibrate_options *o, ty_machine *m,
                              ty_calibration_report *report);
 
-/* Fit m->rate to points p[n], where m->cores and m->cache are set; fills report->disturbed, step
+/* Fit m->rate to points p[n], and m->cache near its measured value, where m->cores is set, too; fills report->disturbed, step
  * and fit. Pure. */
 ty_err ty_calibration_fit(const ty_calibration_point *p, size_t n, ty_machine *m,
                           ty_calibration_report *report);

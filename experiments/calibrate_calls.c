@@ -71,9 +71,9 @@ static size_t params(ty_build *b, size_t n)
     return at;
 }
 
-ty_build ty_build_new(ty_trial *t, int room, size_t params, size_t widest)
+ty_build ty_build_new(ty_trial *t, size_t params, size_t widest)
 {
-    ty_trial_room *r = &t->room[room];
+    ty_trial_room *r = &t->room;
     const int large = is_large(params), wide = is_large(widest);
     float *at = r->place[large] + (large ? 0 : LINE), *dy = r->place[wide] + (wide ? 0 : LINE);
     for (size_t i = 0; !r->ready[large] && i < TY_TRIAL_PARAMS - LINE; i++)
@@ -85,7 +85,7 @@ ty_build ty_build_new(ty_trial *t, int room, size_t params, size_t widest)
                       .grad = at + GRAD_AT,
                       .state = {at + STATE_AT, at + STATE_AT + TY_TRIAL_PARAMS},
                       .dy = {dy + DY_AT, dy + DY_AT + TY_TRIAL_WIDEST},
-                      .call = t->call[room],
+                      .call = t->call,
                       .first = 1};
 }
 

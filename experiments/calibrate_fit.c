@@ -29,8 +29,11 @@ static int terms_of(ty_class c)
     case TY_CLASS_SOFTMAX:
     case TY_CLASS_AUGMENT:
         return CALLS | ROWS | FLOPS;
+    case TY_CLASS_LSTM: /* near bytes are as many a unit, whatever the shape: rows tell of them */
+    case TY_CLASS_LSTM_BACK:
+        return CALLS | ROWS | FLOPS | FAR | DEEP;
+    case TY_CLASS_CONV_W:
     case TY_CLASS_ATTENTION:
-    case TY_CLASS_LSTM:
         return CALLS | ROWS | FLOPS | bytes;
     default:
         return CALLS | FLOPS | bytes;
@@ -171,10 +174,11 @@ static double try_one(task *k, ty_class c, double near, int merged)
 
 /* Bytes that are further away do not come faster, nor from memory at a crawl (a few odd calls say that); what only
  * moves bytes needs time for near ones. */
-static int in_order(const ty_rate *r)
+static int in_order(const ty_rate *r, const ty_rate *stream)
 {
     static const double EQUAL = 1.02, CRAWL = 0.25;
-    if (r->memory_bandwidth > 0 && r->memory_bandwidth < CRAWL * r->far_bandwidth)
+    const double usual = r->far_bandwidth > 0 ? r->far_bandwidth : stream->far_bandwidth;
+    if (r->memory_bandwidth > 0 && r->memory_bandwidth < CRAWL * usual)
         return 0;
     const double far = r->far_bandwidth > 0 ? r->far_bandwidth : INFINITY;
     const double near = r->bandwidth > 0 ? r->bandwidth : r->flops > 0 ? INFINITY : 0;
@@ -183,7 +187,7 @@ static int in_order(const ty_rate *r)
 
 /* How much traffic caches serve is not asked but found: what explains the times best. Far bytes
  * get a cost of their own only when something is gained by it. */
-static void fit_one(task *k, ty_class c)
+static double fit_one(task *k, ty_class c)
 {
     static const double GAIN = 0.97, ALL = 1e15;
     double best = ALL, least = try_one(k, c, ALL, 1);
@@ -191,13 +195,40 @@ static void fit_one(task *k, ty_class c)
     for (int way = 1; way >= 0 && terms_of(c) & FAR; way--)
         for (double near = 1 << 17; near < 1 << 24; near *= 1.5) {
             double error = try_one(k, c, near, way);
-            if (error < GAIN * least && in_order(&k->m->rate[c])) {
+            if (error < GAIN * least && in_order(&k->m->rate[c], &k->m->rate[TY_CLASS_STREAM])) {
                 least = error;
                 best = near;
                 merged = way;
             }
         }
-    try_one(k, c, best, merged);
+    return try_one(k, c, best, merged);
+}
+
+/* Sum of the errors of all classes on one thread with a last cache of so many bytes. */
+static double try_cache(task *k, double cache)
+{
+    double sum = 0;
+    k->m->cache = cache;
+    for (ty_class c = 0; c < TY_CLASSES; c++) {
+        k->m->rate[c] = (ty_rate){.beside = 1};
+        sum += fit_one(k, c);
+    }
+    return sum;
+}
+
+/* How much of the last cache a step has for itself is found, too, near the measured size: others
+ * use it, and it does not fail all at once. */
+static void fit_cache(task *k)
+{
+    static const double GAIN = 0.97, times[] = {0.5, 0.6, 0.72, 0.85, 1.2, 1.4, 1.7, 2};
+    const double measured = k->m->cache;
+    double best = measured, least = measured > 0 ? GAIN * try_cache(k, measured) : 0;
+    for (size_t i = 0; measured > 0 && i < sizeof times / sizeof *times; i++) {
+        const double error = try_cache(k, times[i] * measured);
+        best = error < least ? times[i] * measured : best;
+        least = fmin(error, least);
+    }
+    k->m->cache = best;
 }
 
 /* What is left of a one-thread time on all threads: a share of 1/T is a gain of 1, a
@@ -367,6 +398,7 @@ ty_err ty_calibration_fit(const ty_calibration_point *p, size_t n, ty_machine *m
 {
     task k = {p, n, m, ty_alloc(sizeof *k.s), ty_zalloc(n + 1, sizeof *k.whole)};
     add_up_steps(&k);
+    fit_cache(&k);
     for (ty_class c = 0; c < TY_CLASSES; c++) {
         m->rate[c] = (ty_rate){.beside = 1};
         fit_one(&k, c);

@@ -112,7 +112,9 @@ enum { PING_SIZES = 8 };
 
 static const double ping_bytes[PING_SIZES] = {64,      1 << 10, 1 << 13, 1 << 15,
                                               1 << 17, 1 << 19, 1 << 20, 1 << 21};
-static const double COMPUTING = 50e-6; /* [s] between two exchanges */
+/* Between two exchanges: time to compute, and more where messages are long, so that none is late. */
+static const double COMPUTING = 50e-6; /* [s] */
+static const double SLOWEST = 4e9;     /* [B/s] */
 
 typedef struct bench {
     int rounds;
@@ -126,24 +128,30 @@ static void compute_until(ty_rank *r, double then)
         ;
 }
 
-/* Both ranks compute for a while, then exchange a message, as in a step of an all-reduce; what a
- * round takes longer than the computing is the hand-off. (Ranks that only talk end up on one core,
- * where a message is cheaper than it ever is in training.) */
+/* Both ranks compute for a while, which fills what they send, then exchange a message, as in a step
+ * of an all-reduce; the hand-off is what passes from then on. (Ranks that only talk end up on one
+ * core, where a message is cheaper than it ever is in training; so are numbers that nobody has
+ * written since they were last sent.) */
 static void exchange(ty_rank *r, void *arg)
 {
     bench *p = arg;
-    double last = ty_now(r);
+    double then = ty_now(r); /* rank 0's, which both go by */
+    if (r->id == 0)
+        ty_send(r, 1, 0, &then, sizeof then);
+    else
+        ty_recv(r, 0, 0, &then, sizeof then);
     for (int round = -3; round < p->rounds; round++)
         for (int i = 0; i < PING_SIZES; i++) {
             const size_t bytes = (size_t)ping_bytes[i];
-            compute_until(r, last + COMPUTING);
+            then += COMPUTING + (i ? ping_bytes[i - 1] : ping_bytes[PING_SIZES - 1]) / SLOWEST +
+                    ping_bytes[i] / SLOWEST;
+            memset(p->out[r->id], round & 1, bytes);
+            compute_until(r, then);
             ty_req *in = ty_irecv(r, 1 - r->id, 0, p->in[r->id], bytes);
             ty_send(r, 1 - r->id, 0, p->out[r->id], bytes);
             ty_wait(r, in);
-            double now = ty_now(r);
             if (r->id == 0 && round >= 0) /* the first rounds warm up */
-                p->sample[i][round] = now - last - COMPUTING;
-            last = now;
+                p->sample[i][round] = ty_now(r) - then;
         }
 }
 

@@ -13,7 +13,7 @@ typedef struct net {
     size_t batch[BATCHES]; /* 0: none */
     size_t size[5];
     int adamw;
-    int roams; /* from room to room */
+    int layers; /* of a transformer */
 } net;
 
 /* Widths with even and odd strides, powers of two among them; the state of each leaves the
@@ -73,23 +73,31 @@ static void pooled(ty_build *b, const net *n, size_t B)
     ty_build_end(b, n->adamw, 0);
 }
 
-/* One block of a decoder-only transformer: size T, C, H, hidden, vocabulary. */
-static void transformer(ty_build *b, const net *n, size_t B)
+/* A layer of a decoder-only transformer: H heads, hidden neurons. */
+static void transformer_layer(ty_build *b, size_t B, size_t T, size_t H, size_t hidden)
 {
-    const size_t *s = n->size, T = s[0], C = s[1];
-    ty_build_tokens(b, B, T, C);
+    const size_t C = b->width;
     float *x = b->x;
     ty_build_norm(b);
     ty_build_linear(b, 3 * C);
-    ty_build_attention(b, B, T, s[2]);
+    ty_build_attention(b, B, T, H);
     ty_build_linear(b, C);
     ty_build_residual(b, x);
     x = b->x;
     ty_build_norm(b);
-    ty_build_linear(b, s[3]);
+    ty_build_linear(b, hidden);
     ty_build_gelu(b);
     ty_build_linear(b, C);
     ty_build_residual(b, x);
+}
+
+/* size T, C, H, hidden, vocabulary. */
+static void transformer(ty_build *b, const net *n, size_t B)
+{
+    const size_t *s = n->size, T = s[0], C = s[1];
+    ty_build_tokens(b, B, T, C);
+    for (int i = 0; i < n->layers; i++)
+        transformer_layer(b, B, T, s[2], s[3]);
     ty_build_norm(b);
     ty_build_linear(b, s[4]);
     ty_build_end(b, n->adamw, 0);
@@ -105,27 +113,32 @@ static void lstm(ty_build *b, const net *n, size_t B)
     ty_build_end(b, n->adamw, 0);
 }
 
+/* Small ones first, which stay in the caches; the last seven fill the last one or leave it. Widths
+ * are those of practice, multiples of a panel of the product, and some that fill none. */
 static const net nets[] = {
     {perceptron, {20, 48, 96, 150}, {640, 448, 192, 12}, 0, 0},
     {perceptron, {24, 56, 112}, {896, 512, 300, 14}, 0, 0},
-    {image_perceptron, {24, 60, 144}, {16, 56, 40, 9}, 0, 0},
-    {image_perceptron, {20, 48, 80, 160}, {24, 384, 256, 8}, 1, 0},
+    {image_perceptron, {24, 60, 144}, {16, 96, 48, 9}, 0, 0},
+    {image_perceptron, {36, 100}, {12, 192, 64, 11}, 0, 0},
+    {image_perceptron, {20, 80, 160}, {24, 384, 256, 8}, 1, 0},
     {convolution, {16, 40, 80}, {20, 24, 40, 96, 12}, 0, 0},
-    {convolution, {12, 32, 64}, {32, 12, 20, 72, 10}, 0, 0},
+    {convolution, {12, 32}, {32, 16, 48, 72, 10}, 0, 0},
     {pooled, {12, 40, 80}, {32, 8, 20, 100, 5}, 0, 0},
-    {pooled, {16, 48, 120}, {40, 16, 8, 64, 3}, 1, 0},
-    {transformer, {4, 12}, {48, 96, 4, 384, 62}, 1, 0},
-    {transformer, {2, 5}, {96, 160, 5, 480, 36}, 1, 0},
-    {transformer, {1, 2}, {176, 192, 3, 768, 64}, 0, 0},
-    {lstm, {12, 48}, {24, 20, 48, 6}, 0, 0},
-    {lstm, {12, 96}, {36, 1, 80, 1}, 1, 0},
-    {lstm, {8, 36}, {18, 72, 176, 3}, 0, 0},
-    {perceptron, {56}, {896, 512, 300, 14}, 0, 1},
-    {convolution, {64}, {20, 24, 40, 96, 12}, 0, 1},
-    {pooled, {64}, {32, 8, 20, 100, 5}, 0, 1},
-    {pooled, {56}, {40, 16, 8, 64, 3}, 1, 1},
-    {transformer, {14}, {48, 96, 4, 384, 62}, 1, 1},
-    {lstm, {40}, {80, 1, 80, 1}, 1, 1},
+    {pooled, {16, 48}, {40, 16, 24, 64, 3}, 1, 0},
+    {transformer, {4, 12}, {48, 96, 4, 384, 62}, 1, 1},
+    {transformer, {2, 5}, {96, 160, 5, 480, 36}, 1, 1},
+    {transformer, {1, 2}, {176, 192, 3, 768, 64}, 0, 1},
+    {lstm, {28, 70}, {24, 20, 48, 6}, 0, 0},
+    {lstm, {56, 140}, {40, 3, 32, 2}, 1, 0},
+    {lstm, {28, 98}, {36, 1, 128, 1}, 1, 0},
+    {lstm, {14, 42}, {18, 72, 192, 3}, 0, 0},
+    {perceptron, {72}, {2304, 1280, 640, 12}, 1, 0},
+    {convolution, {128, 240}, {24, 24, 40, 96, 12}, 1, 0},
+    {pooled, {120, 240}, {40, 16, 24, 64, 3}, 1, 0},
+    {transformer, {16}, {72, 160, 5, 640, 50}, 0, 2},
+    {transformer, {20}, {72, 160, 5, 640, 70}, 1, 3},
+    {lstm, {112}, {100, 1, 96, 1}, 1, 0},
+    {lstm, {154}, {60, 2, 128, 1}, 0, 0},
 };
 
 enum { NETS = sizeof nets / sizeof *nets };
@@ -151,14 +164,11 @@ void ty_trial_lay_out(ty_trial *t, int which)
     const net *n = nets;
     for (; which >= batches(n); n++)
         which -= batches(n);
-    t->rooms = n->roams ? TY_TRIAL_ROOMS : 1;
-    for (int i = 0; i < t->rooms; i++) {
-        ty_build first = ty_build_new(t, i, 0, 0); /* finds the sizes */
-        n->build(&first, n, n->batch[which]);
-        ty_build b = ty_build_new(t, i, first.params, first.widest);
-        n->build(&b, n, n->batch[which]);
-        const size_t model = b.params * (n->adamw ? 4 : 3);
-        t->calls = b.calls;
-        t->set = t->rooms * 4.0 * (double)(model + b.active[0] + b.active[1] + 2 * b.widest);
-    }
+    ty_build first = ty_build_new(t, 0, 0); /* finds the sizes */
+    n->build(&first, n, n->batch[which]);
+    ty_build b = ty_build_new(t, first.params, first.widest);
+    n->build(&b, n, n->batch[which]);
+    const size_t model = b.params * (n->adamw ? 4 : 3);
+    t->calls = b.calls;
+    t->set = 4.0 * (double)(model + b.active[0] + b.active[1] + 2 * b.widest);
 }

@@ -80,7 +80,7 @@ static void print_machine(FILE *f, const ty_machine *m, const ty_calibration_rep
             ty_show(a, sizeof a, m->peak_flops, "flop/s"),
             ty_show(b, sizeof b, report->all_peak, "flop/s"));
     if (m->cache > 0)
-        fprintf(f, "last cache: %s, shared by all cores (measured)\n",
+        fprintf(f, "last cache: %s, shared by all cores (fitted)\n",
                 ty_show(a, sizeof a, m->cache, "B"));
     else
         fprintf(f, "last cache: no end of it was found\n");

@@ -39,8 +39,7 @@ void ty_trial_init(ty_trial *t)
     t->labels = numbers(TY_TRIAL_TOKENS, 0, 0, 0, 0);
     for (size_t i = 0; i < TY_TRIAL_TOKENS; i++)
         t->tokens[i] = (float)(int)(TY_TRIAL_CLASSES * ty_uniform(6, i));
-    for (int i = 0; i < TY_TRIAL_ROOMS; i++)
-        init_room(t, &t->room[i]);
+    init_room(t, &t->room);
     t->pixels = ty_alloc(TY_TRIAL_PIXELS);
     for (size_t i = 0; i < TY_TRIAL_PIXELS; i++)
         t->pixels[i] = (uint8_t)(i * 2654435761u >> 13);
@@ -48,10 +47,8 @@ void ty_trial_init(ty_trial *t)
 
 void ty_trial_fini(ty_trial *t)
 {
-    for (int i = 0; i < TY_TRIAL_ROOMS; i++) {
-        free(t->room[i].place[0]);
-        ty_memory_return(t->memory, ROOM * sizeof(float) + LARGE_PAGE, t->room[i].whole);
-    }
+    free(t->room.place[0]);
+    ty_memory_return(t->memory, ROOM * sizeof(float) + LARGE_PAGE, t->room.whole);
     ty_memory_account_free(t->memory);
     free(t->data), free(t->tokens), free(t->labels);
     free(t->pixels);
@@ -62,7 +59,8 @@ void ty_trial_step(ty_trial *t, int which)
     if (t->laid != which)
         ty_trial_lay_out(t, which);
     t->laid = which;
-    const ty_trial_call *call = t->call[t->steps++ % (unsigned)t->rooms];
+    const ty_trial_call *call = t->call;
+    t->steps++;
     double mark = ty_clock();
     for (int i = 0; i < t->calls; i++) {
         call[i].run(&call[i]);

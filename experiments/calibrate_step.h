@@ -7,7 +7,7 @@
  *
  *   calibrate_nets.c   the networks: perceptrons, convolutions, a transformer's block, an LSTM layer
  *   calibrate_calls.c  the layers they are made of: which kernels, on what, in what order
- *   calibrate_step.c   rooms for their numbers, and the clock
+ *   calibrate_step.c   room for their numbers, and the clock
  */
 #ifndef TY_EXPERIMENTS_CALIBRATE_STEP_H
 #define TY_EXPERIMENTS_CALIBRATE_STEP_H
@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-enum { TY_CALLS = 48 }; /* room for the calls of a step */
+enum { TY_CALLS = 128 }; /* room for the calls of a step */
 
 /* One call of a kernel: what it works on. */
 typedef struct ty_trial_call ty_trial_call;
@@ -33,12 +33,12 @@ struct ty_trial_call {
 
 /* Floats of the parts of a room; only what a network uses is ever touched. */
 enum {
-    TY_TRIAL_PARAMS = 1 << 20,
-    TY_TRIAL_WIDEST = 4 << 20,
-    TY_TRIAL_ACTIVE = 24 << 20,
+    TY_TRIAL_PARAMS = 4 << 20,
+    TY_TRIAL_WIDEST = 8 << 20,
+    TY_TRIAL_ACTIVE = 48 << 20,
     TY_TRIAL_DATA = 1 << 18
 };
-enum { TY_TRIAL_PIXELS = 16 << 20, TY_TRIAL_BATCH = 160 };
+enum { TY_TRIAL_PIXELS = 16 << 20, TY_TRIAL_BATCH = 256 };
 enum { TY_TRIAL_TOKENS = 4096, TY_TRIAL_CLASSES = 6 };
 
 /* Where the numbers of a network are; all networks share it. Tensors are on ordinary pages or, when
@@ -49,13 +49,9 @@ typedef struct ty_trial_room {
     int ready[2];    /* parameters hold small numbers, which never change */
 } ty_trial_room;
 
-/* Some cases go from room to room, a step in each: together these outgrow the last cache of most
- * processors, as the networks of long steps do. */
-enum { TY_TRIAL_ROOMS = 8 };
-
 /* What one rank needs, and the case that is laid out. */
 typedef struct ty_trial {
-    ty_trial_room room[TY_TRIAL_ROOMS];
+    ty_trial_room room;
     struct ty_memory_account *memory;
     float *data;            /* what batches are copied from */
     float *tokens, *labels; /* small whole numbers */
@@ -63,10 +59,10 @@ typedef struct ty_trial {
     const uint8_t *image[TY_TRIAL_BATCH]; /* of a batch */
     float move[TY_TRIAL_BATCH][3];
     unsigned steps;
-    /* the case laid out last, in how many rooms, and the seconds of its last step */
-    int laid, rooms, calls;
+    /* the case laid out last, and the seconds of its last step */
+    int laid, calls;
     double set; /* [B] that its steps touch in turn */
-    ty_trial_call call[TY_TRIAL_ROOMS][TY_CALLS];
+    ty_trial_call call[TY_CALLS];
     double seconds[TY_CALLS];
 } ty_trial;
 
@@ -76,7 +72,7 @@ void ty_trial_fini(ty_trial *t);
 /* Cases: networks times batches. */
 int ty_trial_cases(void);
 
-/* One step of case 0 .. ty_trial_cases() - 1; t->calls, set, call[0] and seconds tell what it did. */
+/* One step of case 0 .. ty_trial_cases() - 1; t->calls, set, call and seconds tell what it did. */
 void ty_trial_step(ty_trial *t, int which);
 
 /* ---- for the networks ------------------------------------------------------------------------ */
@@ -117,10 +113,10 @@ void ty_build_lstm(ty_build *b, size_t T, size_t H); /* x [B, T E] to the last h
 /* Loss, the backward pass and the optimizer; as_in_a_team: half of the gradient is summed, too. */
 void ty_build_end(ty_build *b, int adamw, int as_in_a_team);
 
-/* Begin a network in a room, with tensors of `params` and `widest` floats. */
-ty_build ty_build_new(ty_trial *t, int room, size_t params, size_t widest);
+/* Begin a network, with tensors of `params` and `widest` floats. */
+ty_build ty_build_new(ty_trial *t, size_t params, size_t widest);
 
-/* Lay case `which` out: fill in t->call, calls, rooms and set. */
+/* Lay case `which` out: fill in t->call, calls and set. */
 void ty_trial_lay_out(ty_trial *t, int which);
 
 #endif

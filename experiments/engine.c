@@ -87,12 +87,13 @@ static void see_size(ty_prepared *s)
 {
     enum { ASKED = 16 }; /* the ranks of pipelines differ, but not all of thousands */
     const int n = s->plan.workers;
-    double most = 0;
+    const int asked = n < ASKED ? n : ASKED;
+    double sum = 0;
     if (!s->point->machine)
         return;
-    for (int i = 0; i < n && i < ASKED; i++)
-        most = fmax(most, ty_plan_cost(&s->plan, n <= ASKED ? i : n * i / ASKED).peak_bytes);
-    s->machine = ty_machine_with(s->point->machine, most * s->plan.costing.busy);
+    for (int i = 0; i < asked; i++)
+        sum += ty_plan_cost(&s->plan, n <= ASKED ? i : n * i / ASKED).peak_bytes;
+    s->machine = ty_machine_with(s->point->machine, sum / asked * s->plan.costing.busy);
     s->plan.costing.machine = &s->machine;
 }
 
@@ -266,7 +267,7 @@ static void speak(ty_rank *r, void *arg)
     const speech *a = arg;
     const ty_plan *p = &a->s->plan;
     ty_model whole;
-    FILE *f = fmemopen(a->b->said, TY_SAID_MAX, "w");
+    FILE *f = fmemopen(a->b->said, TY_SAID_MAX - 1, "w"); /* the last byte stays zero */
     TY_CHECK(f, "no memory for a report");
     ty_worker_evaluator(&whole, r, p);
     memcpy(whole.params.data, a->b->params, ty_bytes(whole.params));

@@ -55,6 +55,7 @@ static ty_err load_named(ty_machine *m, const char *path)
 
 ty_err ty_machine_default(ty_machine *m, const char *path)
 {
+    const char *lacking = "no calibration of this machine yet";
     char cache[1024];
     if (path)
         return load_named(m, path);
@@ -63,12 +64,12 @@ ty_err ty_machine_default(ty_machine *m, const char *path)
         ty_err e = ty_machine_load(m, cache);
         if (!e.code && ty_machine_is_here(m))
             return ty_ok();
-        fprintf(stderr, "trainyard: %s: calibrating again\n",
-                e.code ? e.msg : "the calibration is of another machine");
+        if (e.code)
+            fprintf(stderr, "trainyard: %s\n", e.msg);
+        lacking =
+            e.code ? "the calibration cannot be used" : "the calibration is of another machine";
     }
-    fprintf(stderr,
-            "trainyard: no calibration of this machine yet: a quick one, 10 s (kept in %s)\n",
-            cache);
+    fprintf(stderr, "trainyard: %s: a quick one, some 10 s (kept in %s)\n", lacking, cache);
     ty_calibration_report report = {0};
     ty_err e =
         ty_calibrate_in_child(&(ty_calibrate_options){.seconds = 10, .quiet = 1}, m, &report);

@@ -18,7 +18,7 @@ typedef struct ty_prepared {
     int sim;
 } ty_prepared;
 
-enum { TY_SAID_MAX = 4096 }; /* of a workload's report, with the zero at its end */
+enum { TY_SAID_MAX = 8192 }; /* of a workload's report, with the zero at its end; what is longer is cut */
 
 /* Where the child leaves its result: sizes are known before it starts. */
 typedef struct ty_shared {

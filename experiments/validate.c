@@ -102,6 +102,15 @@ static void add_plan(session *s, int problem, const char *strategy, int workers,
     }
 }
 
+/* A lone worker runs the same program whatever the strategy is called: it is measured and counts once, as serial. */
+static int is_lone_again(const ty_validate_options *o, const char *strategy)
+{
+    const char *counts = o->strategies[0];
+    for (int i = 0; i < o->strategies_n; i++)
+        counts = !strcmp(o->strategies[i], "serial") ? o->strategies[i] : counts;
+    return strcmp(strategy, counts) != 0;
+}
+
 static void add_strategy(session *s, int problem, const char *strategy)
 {
     const ty_validate_options *o = s->o;
@@ -113,7 +122,7 @@ static void add_strategy(session *s, int problem, const char *strategy)
     for (int i = 0; i < n; i++) {
         if (serial && list[i] != 1)
             continue;
-        if (o->quick && list[i] == 1 && !serial)
+        if (list[i] == 1 && is_lone_again(o, strategy))
             continue;
         for (int t = 0; t < (list[i] == 1 ? counts : 1); t++)
             add_plan(s, problem, strategy, list[i], threads[t]);

@@ -3,7 +3,8 @@
  * validate - how good the predictions are: every plan that this machine can run, simulated from the calibration and then
  * measured, in rounds that alternate between the plans.
  *
- *   plans     workloads x strategies x workers; a worker that is alone also with several threads
+ *   plans     workloads x strategies x workers; a worker that is alone also with several threads, and only as serial, for
+ *             every strategy is the same program then
  *   batch     the usual one, halved until a serial step takes at most 60 ms
  *   round     every plan once, for a third of a second or ten steps: two measurements of a plan are always separated by
  *             those of others, so their difference is what can be repeated here
@@ -81,7 +82,7 @@ typedef struct ty_validate_options {
     int         workers[TY_MAX_WORKERS]; /* none: 1, 2, 4 ... and all cores */
     int         workers_n;
     int         rounds;                  /* 0: 2 */
-    int         quick;                   /* shorter measurements; a lone worker only as serial */
+    int         quick;                   /* shorter measurements */
     int         strict;                  /* a missed target is TY_EWRONG */
     ty_output  *out;
     FILE       *text;

@@ -100,6 +100,12 @@ static _Noreturn void mpi_abort(ty_rank *r, int code)
     _exit(code);
 }
 
+/* A rank that stops the world is a wrong result: the job's exit status says so. */
+static void end_job(void)
+{
+    mpi_abort(NULL, TY_EWRONG);
+}
+
 static void nap(double seconds)
 {
     nanosleep(&(struct timespec){0, (long)(1e9 * seconds)}, NULL);
@@ -424,6 +430,7 @@ static void open_run(const ty_job *job)
     MPI_Ibcast(&world.start, 1, MPI_DOUBLE, 0, world.comm, &mpi);
     await(&mpi, MPI_STATUS_IGNORE, NULL, "rank 0 to start");
     ty_whereami = whereami;
+    ty_panic_end = end_job;
 }
 
 /* Back when the last send of every rank has left. Others may compute for as long as they like:

@@ -16,8 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static yard
-    *wrecks; /* deadlocked: lanes may still sleep on what is in them, so they are left standing */
+/* Deadlocked: lanes may still sleep on what is in them, so they are left standing. */
+static yard *wrecks;
 
 static _Thread_local ty_lane *me;
 

@@ -17,7 +17,7 @@ void ty_trace_on(ty_rank *r, int on)
 void ty_trace_add(ty_rank *r, ty_event e)
 {
     ty_trace *t = r->trace;
-    if (!t || !t->on || r->lane > 0) /* lanes run beside: their times are in the ledger */
+    if (r->lane > 0 || !t || !t->on) /* lanes run beside: their times are in the ledger */
         return;
     if (t->n == t->room) {
         t->room = t->room ? 2 * t->room : 256;
@@ -40,7 +40,7 @@ static void end_kernel(ty_rank *r, double now)
 /* Virtual time is not looked at for the ledger, which has what was charged: looking costs the simulation an event. */
 void ty_trace_open(ty_rank *r, int cls)
 {
-    const int traced = r->trace && r->trace->on && r->lane == 0;
+    const int traced = r->lane == 0 && r->trace && r->trace->on;
     if (r->quiet || (r->ops->virtual_time && !traced)) {
         ty_trace_close(r);
         return;

@@ -73,9 +73,9 @@ TY_INLINE void conv(const ty_conv_tile *t, const size_t rows, const size_t vecs)
     }
 /* clang-format off */
 CONV(1) CONV(2) CONV(3) CONV(4) CONV(5) CONV(6) CONV(7) CONV(8)
-    /* clang-format on */
 
-    void ty_conv_tile_run(const ty_conv_tile *t)
+void ty_conv_tile_run(const ty_conv_tile *t)
+/* clang-format on */
 {
     static void (*const run[8][TY_CONV_VECS])(const ty_conv_tile *) = {
         CONVS(1), CONVS(2), CONVS(3), CONVS(4), CONVS(5), CONVS(6), CONVS(7), CONVS(8)};

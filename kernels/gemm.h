@@ -55,8 +55,7 @@ typedef struct ty_tile {
     float *c;
     size_t c_step;
     int turned; /* c and start: element (i,j) is c[j * c_step + i] */
-    const float
-        *ahead; /* fetched into cache meanwhile, a row every TY_AHEAD steps: next panel of b */
+    const float *ahead; /* fetched meanwhile, a row every TY_AHEAD steps: next panel of b */
     size_t ahead_step;
     const float *next; /* likewise: the tile of c that comes next */
 } ty_tile;

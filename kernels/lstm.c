@@ -439,11 +439,11 @@ ty_work ty_work_lstm_turn(size_t m, size_t n, size_t E)
 /* ---- work ---- */
 
 /* T products of [B,H] and [H,4H], or of [B,4H] and [4H,H], between them the gates: these flops and floats. */
-static ty_work recurrence(size_t T, size_t B, size_t H, double flops, double floats)
+static ty_work recurrence(ty_class cls, size_t T, size_t B, size_t H, double flops, double floats)
 {
     const double n = (double)(T * B) * (double)H;
     return (ty_work){
-        TY_CLASS_LSTM, B, H, T, 8 * n * (double)H + flops, 4 * (floats + 4 * (double)(H * H))};
+        cls, B, H, T, 8 * n * (double)H + flops, 4 * (floats + 4 * (double)(H * H))};
 }
 
 /* Three sigmoids of 3, two tanh of 5, c 3, h 1; reads x wx + b and c, writes gates, c and h. */
@@ -451,7 +451,7 @@ int ty_work_lstm_fwd(size_t T, size_t B, size_t E, size_t H, ty_work *out)
 {
     const double n = (double)(T * B) * (double)H;
     out[0] = ty_work_linear_fwd(T * B, 4 * H, E);
-    out[1] = recurrence(T, B, H, 23 * n, 11 * n);
+    out[1] = recurrence(TY_CLASS_LSTM, T, B, H, 23 * n, 11 * n);
     return 2;
 }
 
@@ -460,7 +460,7 @@ int ty_work_lstm_fwd(size_t T, size_t B, size_t E, size_t H, ty_work *out)
 int ty_work_lstm_bwd(size_t T, size_t B, size_t E, size_t H, ty_work *out)
 {
     const double n = (double)(T * B) * (double)H;
-    out[0] = recurrence(T, B, H, 27 * n, 13 * n);
+    out[0] = recurrence(TY_CLASS_LSTM_BACK, T, B, H, 27 * n, 13 * n);
     out[1] = ty_work_linear_bwd_w(T * B, 4 * H, E);
     out[2] = ty_work_linear_bwd_w(T * B, 4 * H, H);
     out[3] = ty_work_linear_bwd_b(T * B, 4 * H);

@@ -47,8 +47,8 @@ ty_work ty_work_lstm_turn(size_t m, size_t n, size_t E); /* TY_CLASS_STREAM */
 size_t ty_lstm_saved(size_t T, size_t B, size_t H); /* [floats] */
 size_t ty_lstm_space(size_t B, size_t H);           /* [floats] */
 
-/* Both fill in out and return the number of items: the products with all of x, and TY_CLASS_LSTM m=B n=H k=T for the
- * recurrence. */
+/* Both fill in out and return the number of items: the products with all of x, and TY_CLASS_LSTM or _LSTM_BACK m=B n=H
+ * k=T for the recurrence. */
 enum { TY_LSTM_WORKS = 5 };
 int ty_work_lstm_fwd(size_t T, size_t B, size_t E, size_t H, ty_work *out); /* 2 */
 int ty_work_lstm_bwd(size_t T, size_t B, size_t E, size_t H, ty_work *out); /* 5, the last is dx */

@@ -21,13 +21,15 @@ typedef struct state {
     float keep, rate, root;
 } state;
 
-/* Up to a vector of elements from i on; `some` is how many are left. */
+/* Up to a vector of elements from i on; `some` is how many are left. Operands are loaded first: compilers fuse a product and a
+ * sum only where no branch stands between them, and whether an element is among the last ones depends on the threads. */
 TY_INLINE void sgd_vector(const state *s, size_t i, size_t some)
 {
-    const ty_vec v =
-        s->momentum * ty_vec_load_some(s->v + i, some) + ty_vec_load_some(s->g + i, some);
+    const ty_vec g = ty_vec_load_some(s->g + i, some), p = ty_vec_load_some(s->p + i, some);
+    const ty_vec before = ty_vec_load_some(s->v + i, some);
+    const ty_vec v = s->momentum * before + g, after = p - s->lr * v;
     ty_vec_store_some(s->v + i, v, some);
-    ty_vec_store_some(s->p + i, ty_vec_load_some(s->p + i, some) - s->lr * v, some);
+    ty_vec_store_some(s->p + i, after, some);
 }
 
 static void sgd(void *arg, size_t lo, size_t hi)
@@ -46,7 +48,7 @@ static void sgd(void *arg, size_t lo, size_t hi)
  * take three times as long as fetching what they work on from the second cache. */
 TY_INLINE ty_vec one_over(ty_vec x, float scale, float eps)
 {
-    const ty_vec y = x + 1e-30f; /* its root is far below any eps, and its rounding errors are no denormals */
+    const ty_vec y = x + 1e-30f; /* root far below any eps, rounding errors that are no denormals */
     const ty_vec r = __builtin_ia32_rsqrt14ps512_mask(y, y, 0xffff), root = y * r;
     const ty_vec d = scale * (root + 0.5f * r * (y - root * root)) + eps;
     const ty_vec q = __builtin_ia32_rcp14ps512_mask(d, d, 0xffff);
@@ -64,11 +66,12 @@ TY_INLINE ty_vec one_over(ty_vec x, float scale, float eps)
 TY_INLINE void adamw_vector(const state *s, size_t i, size_t some)
 {
     const ty_vec g = ty_vec_load_some(s->g + i, some), p = ty_vec_load_some(s->p + i, some);
-    const ty_vec m = s->beta1 * ty_vec_load_some(s->m + i, some) + (1 - s->beta1) * g;
-    const ty_vec v = s->beta2 * ty_vec_load_some(s->v + i, some) + (1 - s->beta2) * g * g;
+    const ty_vec m0 = ty_vec_load_some(s->m + i, some), v0 = ty_vec_load_some(s->v + i, some);
+    const ty_vec m = s->beta1 * m0 + (1 - s->beta1) * g, v = s->beta2 * v0 + (1 - s->beta2) * g * g;
+    const ty_vec after = s->keep * p - s->rate * m * one_over(v, s->root, s->eps);
     ty_vec_store_some(s->m + i, m, some);
     ty_vec_store_some(s->v + i, v, some);
-    ty_vec_store_some(s->p + i, s->keep * p - s->rate * m * one_over(v, s->root, s->eps), some);
+    ty_vec_store_some(s->p + i, after, some);
 }
 
 static void adamw(void *arg, size_t lo, size_t hi)

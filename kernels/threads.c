@@ -18,14 +18,20 @@
 
 #ifdef __SSE__
 #include <xmmintrin.h>
+#endif
 
-/* Momentum of a gradient that stays zero shrinks until it is a denormal number, and arithmetic with those is a hundred times as
- * slow: from the start of the program they count as zero. Threads inherit it. */
+/* Momentum of a gradient that stays zero shrinks until it is a denormal number, and arithmetic with those is a hundred
+ * times as slow: from the start of the program they count as zero. Threads inherit it. */
 __attribute__((constructor)) static void flush_denormals(void)
 {
+#if defined(__SSE__)
     _mm_setcsr(_mm_getcsr() | 0x8040); /* flush to zero; denormals are zero */
-}
+#elif defined(__aarch64__)
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    __asm__ volatile("msr fpcr, %0" ::"r"(fpcr | 1U << 24)); /* FZ: both */
 #endif
+}
 
 /* ---- processors ------------------------------------------------------------------------------ */
 

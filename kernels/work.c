@@ -14,7 +14,7 @@ const char *ty_class_name(ty_class c)
         [TY_CLASS_CONV] = "conv",       [TY_CLASS_CONV_W] = "conv_w",
         [TY_CLASS_POOL] = "pool",       [TY_CLASS_NORM] = "norm",
         [TY_CLASS_GELU] = "gelu",       [TY_CLASS_ATTENTION] = "attention",
-        [TY_CLASS_LSTM] = "lstm",
+        [TY_CLASS_LSTM] = "lstm",       [TY_CLASS_LSTM_BACK] = "lstm_back",
     };
     return (unsigned)c < TY_CLASSES ? name[c] : "unknown";
 }
@@ -39,9 +39,11 @@ double ty_work_padded(ty_work w)
     case TY_CLASS_GEMM_NT:
     case TY_CLASS_GEMM_TN:
     case TY_CLASS_SOFTMAX:
-    case TY_CLASS_AUGMENT:
     case TY_CLASS_LSTM:
+    case TY_CLASS_LSTM_BACK:
         return w.flops * up(w.n, VECTOR) / n;
+    case TY_CLASS_AUGMENT: /* the end of a row is done by half a vector */
+        return w.flops * up(w.n, VECTOR / 2) / n;
     case TY_CLASS_ATTENTION: /* a tile beyond the diagonal on each side */
         return w.flops * up(w.n, VECTOR) / n * (m + 2 * VECTOR) / m;
     default:
@@ -53,12 +55,16 @@ double ty_work_rows(ty_work w)
 {
     switch (w.cls) {
     case TY_CLASS_SOFTMAX:
-    case TY_CLASS_POOL:
     case TY_CLASS_AUGMENT:
         return (double)w.m;
+    case TY_CLASS_POOL:
+        return w.n < VECTOR ? (double)w.m : 0;
+    case TY_CLASS_CONV_W:
+        return (double)w.k * up(w.n, VECTOR) / VECTOR;
     case TY_CLASS_ATTENTION:
         return (double)w.m * (double)w.k;
     case TY_CLASS_LSTM:
+    case TY_CLASS_LSTM_BACK:
         return (double)w.m * (double)w.n * (double)w.k;
     default:
         return 0;
@@ -67,5 +73,5 @@ double ty_work_rows(ty_work w)
 
 double ty_work_calls(ty_work w)
 {
-    return w.cls == TY_CLASS_LSTM ? (double)w.k : 1;
+    return w.cls == TY_CLASS_LSTM || w.cls == TY_CLASS_LSTM_BACK ? (double)w.k : 1;
 }

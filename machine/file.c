@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { VERSION = 2, MAX_BYTES = 1 << 16 };
+enum { VERSION = 3, MAX_BYTES = 1 << 16 };
 
 typedef struct ty_machine_file {
     int version;
@@ -71,15 +71,23 @@ static const cyaml_schema_field_t rate_fields[] = {
     NUMBER("worst", offsetof(ty_rate, worst)),
     CYAML_FIELD_END};
 
-static const cyaml_schema_field_t class_fields[] = {
-    CLASS("gemm_nn", TY_CLASS_GEMM_NN), CLASS("gemm_nt", TY_CLASS_GEMM_NT),
-    CLASS("gemm_tn", TY_CLASS_GEMM_TN), CLASS("stream", TY_CLASS_STREAM),
-    CLASS("copy", TY_CLASS_COPY),       CLASS("update", TY_CLASS_UPDATE),
-    CLASS("softmax", TY_CLASS_SOFTMAX), CLASS("augment", TY_CLASS_AUGMENT),
-    CLASS("conv", TY_CLASS_CONV),       CLASS("conv_w", TY_CLASS_CONV_W),
-    CLASS("pool", TY_CLASS_POOL),       CLASS("norm", TY_CLASS_NORM),
-    CLASS("gelu", TY_CLASS_GELU),       CLASS("attention", TY_CLASS_ATTENTION),
-    CLASS("lstm", TY_CLASS_LSTM),       CYAML_FIELD_END};
+static const cyaml_schema_field_t class_fields[] = {CLASS("gemm_nn", TY_CLASS_GEMM_NN),
+                                                    CLASS("gemm_nt", TY_CLASS_GEMM_NT),
+                                                    CLASS("gemm_tn", TY_CLASS_GEMM_TN),
+                                                    CLASS("stream", TY_CLASS_STREAM),
+                                                    CLASS("copy", TY_CLASS_COPY),
+                                                    CLASS("update", TY_CLASS_UPDATE),
+                                                    CLASS("softmax", TY_CLASS_SOFTMAX),
+                                                    CLASS("augment", TY_CLASS_AUGMENT),
+                                                    CLASS("conv", TY_CLASS_CONV),
+                                                    CLASS("conv_w", TY_CLASS_CONV_W),
+                                                    CLASS("pool", TY_CLASS_POOL),
+                                                    CLASS("norm", TY_CLASS_NORM),
+                                                    CLASS("gelu", TY_CLASS_GELU),
+                                                    CLASS("attention", TY_CLASS_ATTENTION),
+                                                    CLASS("lstm", TY_CLASS_LSTM),
+                                                    CLASS("lstm_back", TY_CLASS_LSTM_BACK),
+                                                    CYAML_FIELD_END};
 
 static const cyaml_schema_field_t net_fields[] = {NUMBER("alpha", offsetof(ty_net, alpha)),
                                                   NUMBER("beta", offsetof(ty_net, beta)),

@@ -69,7 +69,7 @@ typedef struct ty_machine {
         peak_flops; /* FMA peak of one core [flop/s]; a simulated host of this `speed`
                      * computes as fast */
     double memory;    /* [B] of one host */
-    double cache;     /* [B] of its last cache, that of all cores; 0: no end of it was found */
+    double cache;     /* [B] of its last cache, that of all cores, as steps have it; 0: no end was found */
     ty_net handoff;   /* a message between two ranks of one host */
     double region_s;  /* [s] to open and close a parallel region on all cores */
     double fork_s;    /* [s] to start a lane of a rank and wait for its end */

@@ -62,8 +62,8 @@ static ty_err plan(ty_plan *p)
     size_t width = common_width(p);
     if (p->tp > 1 && !width)
         return ty_error(TY_EUSAGE, "tensor: a network of one linear layer, or none, has no pair to "
-                                   "split; use --workers 1, "
-                                   "a hidden layer, or another strategy");
+                                   "split; use --workers 1, another strategy, or a network with "
+                                   "--hidden layers (mnist-mlp)");
     if (p->tp > 1 && width % (size_t)p->tp) {
         char legal[120];
         legal_degrees(p, width, legal, sizeof legal);

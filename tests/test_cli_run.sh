@@ -77,4 +77,16 @@ if has_simgrid; then
     exits 4
     prints "does not fit"
 fi
+
+# ---- a series that never changes: no forecast is worse by a percentage of nothing ----
+{
+    echo year,month,value
+    for year in $(seq 1900 1959); do
+        for month in $(seq 12); do echo "$year,$month,5"; done
+    done
+} >same.csv
+run run --machine machine.yaml --workload sunspots-lstm --context 12 --width 4 --data same.csv --steps 2
+exits 0
+prints "never wrong on this series"
+if grep -qE 'nan %|inf %' out; then wrong "a share of nothing is printed"; fi
 finish

@@ -18,6 +18,7 @@ refuses 2 "unknown strategy" compare --strategy serial,sreial
 # ---- options ----
 refuses 2 "0 is out of range" run --workers 0
 refuses 2 "not a whole number" run --workers two
+refuses 2 "99999999999999999999 is out of range; use 1 to" run --batch 99999999999999999999
 refuses 2 "takes one number, not a list" run --workers 1,2
 refuses 2 "takes one name, not a list" run --strategy serial,tensor
 refuses 2 "give one of them" run --steps 5 --epochs 2

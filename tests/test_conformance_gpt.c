@@ -4,8 +4,7 @@
  * table that the first and the last block share, of which a pipeline holds two copies. The batch of 13 divides by no
  * number of workers or micro-batches.
  */
-#include "tests/conformance.h"
-#include "tests/on_fabric.h"
+#include "tests/conformance_cases.h"
 
 enum { BATCH = 13, SAMPLES = 3 * BATCH + 2, STEPS = 6 }; /* the last step is in the second epoch */
 
@@ -21,60 +20,51 @@ static ty_problem gpt(void)
     return q;
 }
 
-static void must_hold(trial t)
+/* Every law, of this problem in these batches. */
+static void keeps(trial t)
 {
     t.problem = &problem;
-    t.fabric = fabric_name();
     t.batch = BATCH;
     t.steps = STEPS;
-    verdicts v = apply_laws(t);
-    ck_assert_msg(!*rejecting(&v), "%s, %d workers, %s, %d micro-batches on %s breaks law %s: %s",
-                  t.strategy->name, t.workers, t.collective ? t.collective : "auto",
-                  t.micro_batches, t.fabric, rejecting(&v), first_verdict(&v));
+    must_hold(t);
 }
 
-/* Worker counts from `least` on that are to be tried here. */
-static int worker_counts(int *count, int least)
+static int from(int least, int *count)
 {
     static const int all[] = {1, 2, 3, 4};
-    int n = 0;
-    for (int i = 0; i < 4; i++)
-        if (all[i] >= least && (!on("mpi") || all[i] == ranks_or(0)))
-            count[n++] = all[i];
-    return n;
+    return worker_counts(count, all, 4, least);
 }
 
 START_TEST(serial_keeps_every_law)
 {
     if (ranks_or(1) == 1)
-        must_hold((trial){.strategy = &ty_serial, .workers = 1});
+        keeps((trial){.strategy = &ty_serial, .workers = 1});
 }
 END_TEST
 
 START_TEST(data_allreduce_keeps_every_law)
 {
-    int count[4], n = worker_counts(count, 1);
+    int count[4], n = from(1, count);
     for (int i = 0; i < n; i++)
-        must_hold(
-            (trial){.strategy = &ty_data_allreduce, .workers = count[i], .collective = "ring"});
+        keeps((trial){.strategy = &ty_data_allreduce, .workers = count[i], .collective = "ring"});
 }
 END_TEST
 
 START_TEST(pipeline_keeps_every_law_with_the_table_at_both_ends)
 {
-    int count[4], n = worker_counts(count, 2);
+    int count[4], n = from(2, count);
     for (int i = 0; i < n; i++)
         for (int micro = 1; micro <= 5; micro += 2)
-            must_hold((trial){
+            keeps((trial){
                 .strategy = &ty_pipeline_gpipe, .workers = count[i], .micro_batches = micro});
 }
 END_TEST
 
 START_TEST(task_pipeline_keeps_every_law)
 {
-    int count[4], n = worker_counts(count, 1);
+    int count[4], n = from(1, count);
     for (int i = 0; i < n; i++)
-        must_hold((trial){.strategy = &ty_task_pipeline, .workers = count[i]});
+        keeps((trial){.strategy = &ty_task_pipeline, .workers = count[i]});
 }
 END_TEST
 

@@ -4,6 +4,7 @@
  * number came from.
  */
 #include "experiments/engine.h"
+#include "tests/files.h"
 
 #include <check.h>
 #include <math.h>
@@ -90,6 +91,32 @@ START_TEST(a_trained_network_speaks_and_says_the_same_again)
 }
 END_TEST
 
+/* The longest there is: each of them begins a line. */
+START_TEST(a_sample_of_nothing_but_line_ends_is_said_to_its_end)
+{
+    char dir[PATH_MAX], ends[3000];
+    ty_problem lines;
+    memset(ends, '\n', sizeof ends);
+    dir_new(dir);
+    write_plain(dir, "ends", ends, sizeof ends);
+    const ty_workload_options o = {
+        .layers = 1, .width = 8, .heads = 1, .context = 16, .data = dir_file(dir, "ends")};
+    ck_assert_int_eq(ty_problem_open(&lines, "jargon-gpt", &o).code, TY_OK);
+    ty_point p = point("serial", 1);
+    p.problem = &lines;
+    p.steps = 2;
+    p.train = 1;
+    ty_result r = done(p);
+    ck_assert_ptr_nonnull(r.said);
+    const size_t n = strlen(r.said);
+    ck_assert_uint_gt(n, 300 * 16);
+    ck_assert_int_eq(r.said[n - 1], '\n');
+    ty_result_free(&r);
+    ty_problem_close(&lines);
+    dir_free(dir);
+}
+END_TEST
+
 START_TEST(training_takes_the_habits_of_the_workload_where_nothing_is_said)
 {
     const ty_habits *usual = &gpt.workload->usual;
@@ -172,6 +199,7 @@ int main(void)
     TCase *t = tcase_create("text");
     tcase_add_test(t, the_test_text_is_scored_after_every_epoch_by_whoever_trains);
     tcase_add_test(t, a_trained_network_speaks_and_says_the_same_again);
+    tcase_add_test(t, a_sample_of_nothing_but_line_ends_is_said_to_its_end);
     tcase_add_test(t, training_takes_the_habits_of_the_workload_where_nothing_is_said);
     tcase_add_test(t, a_loss_that_is_no_number_names_rank_step_and_layer);
     tcase_add_test(

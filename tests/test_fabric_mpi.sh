@@ -30,3 +30,4 @@ if printf '%s\n' "$said" | grep -q 'rank 2 waits'; then
 fi
 job mismatch
 check "a message of another size" 'rank 1 .*(40 B|waits for 39 B from rank 0)'
+[ "$status" -eq 1 ] || { echo "a message of another size ended with status $status, not 1"; exit 1; }

@@ -7,6 +7,7 @@
 #include "tests/naive.h"
 
 #include <check.h>
+#include <stdint.h>
 
 static const size_t sizes[] = {0, 1, 7, 16, 33, 1000, 200003};
 enum { SIZES = sizeof sizes / sizeof *sizes };
@@ -249,6 +250,26 @@ static void check_work(ty_work w, ty_class cls, double flops, double bytes)
     ck_assert(w.flops == 1000 * flops && w.bytes == 1000 * bytes);
 }
 
+/* Momentum of a gradient that stays zero: without it the update would take a hundred times as long. */
+START_TEST(a_denormal_number_counts_as_zero_on_every_thread)
+{
+#if defined(__SSE__) || defined(__aarch64__)
+    enum { MANY = 1 << 18 };
+    float *x = naive_random(MANY, 1);
+    for (int threads = 1; threads <= 2; threads++) {
+        for (size_t i = 0; i < MANY; i++)
+            x[i] = 1.5e-38f;
+        ty_kernel_set_threads(threads);
+        ty_kernel_scale(x, 0.5f, MANY);
+        for (size_t i = 0; i < MANY; i++)
+            ck_assert(((uint32_t *)(void *)x)[i] == 0);
+    }
+    ty_kernel_set_threads(1);
+    free(x);
+#endif
+}
+END_TEST
+
 START_TEST(work_counts_every_operand_once)
 {
     check_work(ty_work_add(1000), TY_CLASS_STREAM, 1, 12);
@@ -281,6 +302,7 @@ int main(int argc, char **argv)
     tcase_add_test(cases, results_are_bitwise_the_same_for_any_number_of_threads);
     tcase_add_test(cases, there_is_at_least_one_processor_and_one_thread);
     tcase_add_test(cases, peak_is_a_plausible_rate);
+    tcase_add_test(cases, a_denormal_number_counts_as_zero_on_every_thread);
     tcase_add_test(cases, work_counts_every_operand_once);
     return run_cases("kernels/elementwise", cases);
 }

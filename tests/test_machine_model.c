@@ -68,6 +68,8 @@ static ty_work work_of(ty_class c, size_t i, size_t z)
                         c);
     case TY_CLASS_LSTM:
         return of_class(work, ty_work_lstm_fwd(10 + 9 * (z % 3), i, 5, 32 << z % 3, work), c);
+    case TY_CLASS_LSTM_BACK:
+        return of_class(work, ty_work_lstm_bwd(10 + 9 * (z % 3), i, 5, 32 << z % 3, work), c);
     default:
         return ty_work_augment(i, 28, 28 - 10 * (z % 3), 1);
     }
@@ -275,6 +277,20 @@ START_TEST(fit_shrugs_off_noise_and_a_few_wild_points)
 }
 END_TEST
 
+/* Others may hold a part of the last cache: its size is what explains the times. */
+START_TEST(a_last_cache_measured_too_large_is_found)
+{
+    static ty_calibration_point p[MANY];
+    ty_calibration_report report = {0};
+    ty_machine true_ = known(), found = blank(&true_);
+    size_t n = synthetic(p, &true_, 0);
+    found.cache = 5 * true_.cache; /* large steps use 4 times the true one, small ones a tenth */
+    ck_assert_int_eq(ty_calibration_fit(p, n, &found, &report).code, TY_OK);
+    ck_assert(found.cache < 4 * true_.cache && found.cache > 0.1 * true_.cache);
+    ck_assert_double_lt(report.step_median[TY_WAY_ONE], 0.01);
+}
+END_TEST
+
 /* An LSTM's call holds products, too, whose times are known by then. */
 START_TEST(a_call_of_two_classes_is_fitted_in_the_one_that_comes_last)
 {
@@ -404,6 +420,7 @@ int main(void)
     tcase_add_test(fit, fit_recovers_the_constants_of_exact_times);
     tcase_add_test(fit, fit_shrugs_off_noise_and_a_few_wild_points);
     tcase_add_test(fit, a_call_of_two_classes_is_fitted_in_the_one_that_comes_last);
+    tcase_add_test(fit, a_last_cache_measured_too_large_is_found);
     tcase_add_test(fit, times_that_have_nothing_to_do_with_the_work_get_a_bad_verdict);
     tcase_add_test(fit, the_end_of_the_last_cache_is_where_bandwidth_drops);
     tcase_add_test(fit, fit_of_one_core_has_no_threads);

@@ -57,8 +57,8 @@ static size_t saved_size(const ty_block *b)
     return T * (5 * b->shape[C_] + 2) + ty_kernel_attention_saved(1, T, b->shape[H_]);
 }
 
-static size_t workspace(const ty_block *b,
-                        size_t rows) /* gradients of qkv and of a, the kernel's own */
+/* Gradients of qkv and of a, and the kernel's own. */
+static size_t workspace(const ty_block *b, size_t rows)
 {
     const size_t *s = b->shape;
     return 4 * rows * s[T_] * s[C_] + ty_kernel_attention_space(rows, s[T_], s[C_], s[H_]);

@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { LAYERS = 4, WIDTH = 128, HEADS = 4, CONTEXT = 64 };
 
@@ -89,14 +90,15 @@ static void write_sample(const ty_problem *p, ty_model *m, uint64_t seed, FILE *
     for (uint64_t i = 0; i < LETTERS; i++) {
         ty_tensor y = ty_model_forward(m, 0, x);
         int token = draw(y.data + (used - 1) * p->classes, q->symbols, ty_uniform(key, i));
-        int c = q->symbol[token];
+        const int c = q->symbol[token];
         if (c == '\n')
             fprintf(f, "\n%15s", "");
         else
             fputc(c >= ' ' && c < 127 ? c : '?', f);
-        if (used == T) /* keep the newer half */
-            for (used = T / 2 ? T / 2 : 0, c = 0; (size_t)c < used; c++)
-                x.data[c] = x.data[T - used + (size_t)c];
+        if (used == T) { /* keep the newer half */
+            used = T / 2;
+            memmove(x.data, x.data + T - used, used * sizeof *x.data);
+        }
         x.data[used++] = (float)token;
     }
     fputc('\n', f);

@@ -15,12 +15,9 @@
 static const float max_turn = 12.0f * 3.14159265f / 180.0f; /* [rad] */
 static const float max_shift = 2.0f / 28.0f;                /* of the side */
 
-enum {
-    KEY_ORDER = 1,
-    KEY_MOVE,
-    KEY_PIXELS,
-    KEY_LABEL
-}; /* one stream of random numbers for each purpose */
+/* One stream of random numbers for each purpose. */
+enum { KEY_ORDER = 1, KEY_MOVE, KEY_PIXELS, KEY_LABEL };
+
 enum {
     BLOCK = 256,      /* samples a kernel call: pointers live on the stack */
     WINDOWS = 1 << 16 /* different made-up samples */

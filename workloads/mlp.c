@@ -37,8 +37,7 @@ static size_t params(const ty_block *b)
 
 /* What forward leaves, each for all rows; all NULL of ghosts. */
 typedef struct traces {
-    float *n, *h, *g,
-        *stats; /* norm(x) [M,C], before and after GELU [M,4C], mean and 1/std [M,2] */
+    float *n, *h, *g, *stats; /* norm(x) [M,C], around GELU [M,4C] each, mean and 1/std [M,2] */
 } traces;
 
 static traces cut_saved(const ty_block *b, size_t rows, float *s)

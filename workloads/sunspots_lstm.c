@@ -74,6 +74,8 @@ static void line(FILE *f, const char *name, double rmse, double network, const c
 {
     if (isnan(rmse))
         fprintf(f, "%-14s not to be had: the series is too short (%s)\n", name, what);
+    else if (rmse <= 0) /* no error to be smaller than: a constant or exactly periodic series */
+        fprintf(f, "%-14s RMSE 0, %s: it is never wrong on this series\n", name, what);
     else
         fprintf(f, "%-14s RMSE %.4g, %s: the network's is %.1f %% %s\n", name, rmse, what,
                 100 * fabs(network / rmse - 1), network < rmse ? "smaller" : "larger");
