@@ -25,6 +25,7 @@ typedef struct session {
     const ty_validate_options *o;
     ty_validation_point *point;
     int n, room, refused;
+    int crowded; /* plans left out: their ranks and lanes outnumber the cores */
     size_t batch[TY_MOST_PROBLEMS];
     ty_err refusal;       /* of the first plan that was refused */
     double planned, done; /* [s] of work, for the progress */
@@ -111,6 +112,14 @@ static int is_lone_again(const ty_validate_options *o, const char *strategy)
     return strcmp(strategy, counts) != 0;
 }
 
+/* With a program beside each worker: what several of them do to each other on one core nobody predicts. */
+static int is_crowded(const char *name, int workers, int cores)
+{
+    const ty_strategy *strategy;
+    return !ty_strategy_find(name, &strategy).code && strategy->lanes &&
+           workers * (1 + strategy->lanes) > cores;
+}
+
 static void add_strategy(session *s, int problem, const char *strategy)
 {
     const ty_validate_options *o = s->o;
@@ -124,6 +133,10 @@ static void add_strategy(session *s, int problem, const char *strategy)
             continue;
         if (list[i] == 1 && is_lone_again(o, strategy))
             continue;
+        if (is_crowded(strategy, list[i], cores)) {
+            s->crowded++;
+            continue;
+        }
         for (int t = 0; t < (list[i] == 1 ? counts : 1); t++)
             add_plan(s, problem, strategy, list[i], threads[t]);
     }
@@ -333,6 +346,11 @@ static void print_header(const session *s)
 static void print_left_out(const session *s, const ty_validation *v)
 {
     FILE *f = s->o->text;
+    if (s->crowded)
+        fprintf(f,
+                "%d plans left out: with a stream beside each worker (data-overlap) they need more "
+                "cores than there are\n",
+                s->crowded);
     if (s->refused)
         fprintf(f, "%d combination%s refused, e.g. %s\n", s->refused, s->refused == 1 ? "" : "s",
                 s->refusal.msg);

@@ -61,7 +61,7 @@ static void step(ty_worker *w, long s)
         ty_worker_forward(w, s, ty_chunk_first(batch, w->data.n, w->data.me), rows, batch);
     for (int i = m->n - 1; i >= 0; i--) {
         dy = ty_block_backward(m, 0, i, dy);
-        begin -= m->block[i].dp.n;
+        begin -= m->block[i].ops->params(&m->block[i]); /* a tied block has none of its own */
         if (end > begin && is_full(w->plan, i, begin, end)) {
             ty_stream_push(&network, w->plan->allreduce->run, &w->data,
                            ty_slice(m->grads, begin, end - begin));
@@ -119,6 +119,7 @@ const ty_strategy ty_data_overlap = {
     .source = "Li et al., PyTorch Distributed, VLDB 13(12), 2020",
     .order = TY_FIXED,
     .alike = 1,
+    .lanes = 1,
     .uses = TY_USES_COLLECTIVE | TY_USES_BUCKETS,
     .plan = plan,
     .step = step,

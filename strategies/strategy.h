@@ -86,6 +86,7 @@ struct ty_strategy {
     const char *name, *summary, *source;
     ty_order    order;   /* fixed: the same sums in the same order on every fabric */
     int         alike;         /* all ranks compute the same at the same time: cost() holds on shared cores too */
+    int         lanes;         /* programs that run beside each worker's own, and want a core */
     int         uses;          /* TY_USES_... */
     int         inexact;       /* its parameters are not serial's: law 1 does not bind it */
     ty_err (*plan)(ty_plan *p); /* fills dp, tp, pp, place, stage, allreduce, active;

@@ -50,6 +50,18 @@ START_TEST(data_allreduce_keeps_every_law)
 }
 END_TEST
 
+/* The table's gradient comes from both ends: a bucket must not be reduced before it is whole. */
+START_TEST(overlap_keeps_every_law_with_a_tied_table)
+{
+    int count[4], n = from(2, count);
+    for (int i = 0; i < n; i++)
+        keeps((trial){.strategy = &ty_data_overlap,
+                      .workers = count[i],
+                      .collective = "ring",
+                      .tuning.bucket_bytes = 1024});
+}
+END_TEST
+
 START_TEST(pipeline_keeps_every_law_with_the_table_at_both_ends)
 {
     int count[4], n = from(2, count);
@@ -89,6 +101,7 @@ int main(void)
     TCase *t = tcase_create(fabric_name());
     tcase_add_test(t, serial_keeps_every_law);
     tcase_add_test(t, data_allreduce_keeps_every_law);
+    tcase_add_test(t, overlap_keeps_every_law_with_a_tied_table);
     tcase_add_test(t, pipeline_keeps_every_law_with_the_table_at_both_ends);
     tcase_add_test(t, task_pipeline_keeps_every_law);
     tcase_add_test(t, tensor_parallelism_finds_no_pair_of_linear_layers);
