@@ -60,6 +60,9 @@ static ty_err calibrate(const ty_options *o)
     if (o->repeat > 0 && (o->seconds > 0 || o->quick))
         return ty_error(TY_EUSAGE, "--repeat says how many rounds, --%s how long: give one",
                         o->quick ? "quick" : "seconds");
+    if (!o->out && o->gemm && !strcmp(o->gemm, "blas"))
+        return ty_error(TY_EUSAGE, "--gemm blas: predictions of our own product would use these "
+                                   "rates; name a file for them with --out FILE");
     TY_TRY(find_place(o, path, sizeof path));
     if (o->csv)
         TY_TRY(ty_file_open(&csv, o->csv));

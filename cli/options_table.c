@@ -85,7 +85,7 @@ const ty_option ty_option_table[] = {
      "data-local: momentum from average to average"},
     {NULL, "compression", 0, "NAME", TY_CHOICE, AT(compression), 0, 0, RUNS, "top-k", ty_compression_name,
      "data-compressed: top-k, 8bit or 1bit"},
-    {NULL, "keep", 0, "X", TY_FRACTION, AT(keep), 0, 1, RUNS, "0.01", NULL,
+    {NULL, "keep", 0, "X", TY_REAL, AT(keep), 0, 1, RUNS, "0.01", NULL,
      "data-compressed: part of the gradient that top-k sends"},
     {NULL, "staleness", 0, "N", TY_COUNT, AT(staleness), 0, 1000000, RUNS, "3", NULL,
      "data-stale: steps that a worker may be ahead of the slowest"},

@@ -47,7 +47,7 @@ typedef struct ty_job {
     double            timeout_s;   /* MPI: a wait longer than this is a deadlock; 0: 60 s */
     const ty_machine *machine;     /* turns work into seconds; NULL: charge nothing */
     const ty_platform *platform;   /* sim */
-    ty_net            net;         /* between two ranks; for the split of hidden time only */
+    ty_net            net;         /* between two ranks: splits hidden time, and cuts a pipelined broadcast */
 } ty_job;
 
 typedef struct ty_fabric_ops {

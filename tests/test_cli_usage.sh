@@ -68,6 +68,21 @@ refuses 2 "--out" run --machine machine.yaml --out plain/sub
 refuses 2 "cannot write" run --machine machine.yaml --out results --csv plain/rows.csv
 [ ! -e results ] || wrong "a refused run leaves its folder"
 refuses 2 "cannot" calibrate --out plain/machine.yaml
+run calibrate --gemm blas # its rates would be taken for our own product's; 3 where there is no CBLAS
+[ "$status" -eq 2 ] || [ "$status" -eq 3 ] || wrong "calibrate --gemm blas exits with $status"
+
+# What only some strategies have.
+refuses 2 "use 1 to 2" run --machine machine.yaml -s data-server --workers 2 --servers 3
+refuses 2 "belongs to data-server" run --machine machine.yaml -s data-allreduce --workers 2 --servers 2
+refuses 2 "out of range" run --machine machine.yaml -s data-compressed --workers 2 --keep 0
+refuses 2 "out of range" run --machine machine.yaml -s data-compressed --workers 2 --keep 1.5
+refuses 2 "top-k, 8bit or 1bit" run --machine machine.yaml -s data-compressed --workers 2 --compression zip
+refuses 2 "belongs to --compression top-k" run --machine machine.yaml -s data-compressed --workers 2 --compression 8bit --keep 0.5
+refuses 2 "out of range" run --machine machine.yaml -s data-stale --workers 3 --staleness -1
+refuses 2 "out of range" run --machine machine.yaml -s data-overlap --workers 2 --bucket-bytes 0
+refuses 2 "out of range" run --machine machine.yaml -s data-local --workers 2 --outer-momentum 1
+refuses 2 "--workers 2 or more" run --machine machine.yaml -s data-async --workers 1
+refuses 2 "unknown reduce-scatter 'tree'" run --machine machine.yaml -s data-zero1 --workers 2 --collective tree
 mkdir broken
 cp "$data"/mnist/* broken
 head -c 20000 "$data/mnist/train-images-idx3-ubyte.gz" >broken/train-images-idx3-ubyte.gz
