@@ -103,4 +103,7 @@ static inline double ty_naive_dot(const float *x, const float *y, size_t n)
     return sum;
 }
 
+/* Kernel i of all these tables, or NULL behind the last. */
+const ty_bench_op *ty_bench_op_at(size_t i);
+
 #endif

@@ -33,8 +33,7 @@ static const struct {
 };
 enum { FAMILIES = sizeof family / sizeof *family };
 
-/* Kernel i of all families, or NULL behind the last. */
-static const ty_bench_op *op_of(size_t i)
+const ty_bench_op *ty_bench_op_at(size_t i)
 {
     for (int f = 0; f < FAMILIES; f++) {
         if (i < *family[f].n)
@@ -64,9 +63,9 @@ static size_t list_names(const char **names)
 {
     size_t n = 0;
     const ty_bench_op *op;
-    for (size_t i = 0; (op = op_of(i)); i++)
+    for (size_t i = 0; (op = ty_bench_op_at(i)); i++)
         n = add_name(names, n, op->kind);
-    for (size_t i = 0; (op = op_of(i)); i++)
+    for (size_t i = 0; (op = ty_bench_op_at(i)); i++)
         n = add_name(names, n, op->name);
     return n;
 }
@@ -76,7 +75,7 @@ ty_err ty_kernel_filter_check(const char *filter)
     const char *names[MOST_NAMES], *near;
     char all[160] = "";
     const ty_bench_op *op;
-    for (size_t i = 0; (op = op_of(i)); i++)
+    for (size_t i = 0; (op = ty_bench_op_at(i)); i++)
         if (takes(filter, op))
             return ty_ok();
     const size_t n = list_names(names);
@@ -189,7 +188,7 @@ static void one_line(const ty_kernel_bench *b, const ty_bench_op *op, size_t sha
 void ty_kernel_bench_run(const ty_kernel_bench *b)
 {
     const ty_bench_op *op;
-    for (size_t i = 0; (op = op_of(i)); i++)
+    for (size_t i = 0; (op = ty_bench_op_at(i)); i++)
         for (size_t k = 0; takes(b->filter, op) && k < op->shapes; k++)
             if (!b->quick || (k >= op->typical && k < op->typical + op->quick))
                 one_line(b, op, k);

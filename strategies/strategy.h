@@ -49,10 +49,10 @@ enum {
     TY_USES_STALENESS = 64
 };
 
-/* How old the gradients were that a server took: updates by others since their worker had its parameters. */
+/* How old the gradients were that a server took, in updates by others since their worker had its parameters. */
 typedef struct ty_staleness {
     long   pushes, most, most_ahead; /* most_ahead: steps that a worker was ahead of the slowest when it went on */
-    double sum;
+    double sum; /* of all pushes */
 } ty_staleness;
 
 /* Who does what, and what a closed form needs. Filled by ty_plan_make; read-only while ranks run. */
@@ -99,10 +99,8 @@ struct ty_strategy {
 
 enum { TY_MAX_SERVERS = 64 };
 
-
 extern const ty_strategy ty_serial, ty_data_allreduce, ty_data_overlap, ty_data_server, ty_data_zero1, ty_data_local,
-    ty_data_compressed, ty_data_async, ty_data_stale,
-    ty_tensor_parallel, ty_pipeline_gpipe, ty_task_pipeline;
+    ty_data_compressed, ty_data_async, ty_data_stale, ty_tensor_parallel, ty_pipeline_gpipe, ty_task_pipeline;
 extern const ty_strategy *const ty_strategies[];
 extern const size_t ty_strategies_n;
 
