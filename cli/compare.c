@@ -22,6 +22,9 @@ static ty_err fill(ty_compare_options *c, const ty_options *o, ty_setup *s)
         c->workers[c->workers_n++] = (int)o->workers.v[i];
     if (!o->workers.n)
         c->workers[c->workers_n++] = ty_default_workers(NULL, s->point.fabric);
+    for (int i = 0; i < s->point.pace.slow_n; i++)
+        if (s->point.pace.slow[i].rank >= c->workers[c->workers_n - 1])
+            return ty_error(TY_EUSAGE, "--slow: no plan has a rank %d", s->point.pace.slow[i].rank);
     return ty_ok();
 }
 

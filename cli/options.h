@@ -47,7 +47,7 @@ typedef struct ty_options {
     long        layers, width, heads, context, samples, repeat, trace_steps;
     long        bucket_bytes, servers, local_steps, staleness;
     double      rate, momentum, timeout_s, seconds, outer_momentum, keep;
-    const char *compression;
+    const char *compression, *slow, *jitter;
     size_t      hidden[TY_MAX_HIDDEN];
     int         hidden_n;
     int         no_augment, ghost, real, quiet, quick, strict, help, version;

@@ -75,7 +75,7 @@ static void print_missing(FILE *f, const char *name, const char *why)
 static void print_closed(FILE *f, const ty_setup *s, const ty_result *r)
 {
     double bytes = 0, messages = 0;
-    char tag[64];
+    char tag[96];
     if (!s->has_machine) {
         print_missing(f, "closed form", "n/a (no calibration here; trainyard calibrate makes one)");
         return;
@@ -85,8 +85,9 @@ static void print_closed(FILE *f, const ty_setup *s, const ty_result *r)
         messages = fmax(messages, r->report[i].closed_messages);
     }
     snprintf(tag, sizeof tag, "formula on %s rates", ty_origin_name(s->machine.origin));
-    if (!isfinite(r->row.closed_form_s))
-        snprintf(tag, sizeof tag, "no formula: ranks that do different things share cores");
+    const char *reason = strstr(r->row.message, "no closed form: ");
+    if (!isfinite(r->row.closed_form_s) && reason)
+        snprintf(tag, sizeof tag, "%.*s", (int)strcspn(reason, ";"), reason);
     print_line(f, "closed form", r->row.closed_form_s, bytes, messages, NAN, tag);
 }
 

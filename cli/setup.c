@@ -111,6 +111,13 @@ static ty_tuning tuning(const ty_options *o)
     return t;
 }
 
+static ty_err read_pace(const ty_options *o, ty_pace *p)
+{
+    if (o->slow)
+        TY_TRY(ty_slow_parse(o->slow, p));
+    return o->jitter ? ty_jitter_parse(o->jitter, p) : ty_ok();
+}
+
 static ty_err make_point(ty_setup *s, const ty_options *o)
 {
     const char *fabric = o->fabric ? o->fabric : "threads",
@@ -144,6 +151,7 @@ static ty_err make_point(ty_setup *s, const ty_options *o)
                     .timeout_s = o->timeout_s,
                     .trace_steps = o->trace_steps < 0 ? 3 : (int)o->trace_steps};
     p->workers = o->workers.n ? (int)o->workers.v[0] : ty_default_workers(strategy, fabric);
+    TY_TRY(read_pace(o, &p->pace));
     if (o->optimizer)
         TY_TRY(ty_optimizer_find(o->optimizer, &p->optimizer));
     return o->network ? ty_network_find(o->network, &p->network) : ty_ok();

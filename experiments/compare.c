@@ -11,12 +11,24 @@
 
 /* ---- one case -------------------------------------------------------------------------------- */
 
+/* Stragglers that a smaller plan has. */
+static ty_pace pace_of(const ty_pace *all, int workers)
+{
+    ty_pace p = *all;
+    p.slow_n = 0;
+    for (int i = 0; i < all->slow_n; i++)
+        if (all->slow[i].rank < workers)
+            p.slow[p.slow_n++] = all->slow[i];
+    return p;
+}
+
 static ty_point point_of(const ty_case *c, const ty_point *base)
 {
     ty_point p = *base;
     p.strategy = c->strategy;
     p.workers = c->workers;
     p.threads = c->threads ? c->threads : base->threads;
+    p.pace = pace_of(&base->pace, c->workers);
     const ty_strategy
         *strategy; /* an option for some of the strategies does not refuse the others */
     if (!ty_strategy_find(c->strategy, &strategy).code) {
@@ -38,7 +50,9 @@ void ty_case_simulate(ty_case *c, const ty_point *base)
     p.platform = "multicore";
     p.network = TY_NET_SHARED;
     p.ghost = 1;
-    p.steps = p.epochs = 0;
+    if (p.pace.jitter ==
+        TY_STEADY) /* a few steps show them all; else the very draws that were measured */
+        p.steps = p.epochs = 0;
     p.trace_steps = 0;
     p.keep_params = 0;
     p.threads = has(&c->measured) ? c->measured.row.threads : p.threads;

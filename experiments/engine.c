@@ -116,11 +116,15 @@ static ty_err make_plan(ty_prepared *s, int ghost)
                                      : p->momentum < 0 ? 0 /* TY_NO_MOMENTUM */
                                                        : 0.9,
                          .collective = p->collective,
-                         .tuning = p->tuning};
+                         .tuning = p->tuning,
+                         .pace = p->pace};
+    o.pace.seed = o.seed;
     TY_TRY(ty_strategy_find(p->strategy, &o.strategy));
     o.costing = costing(s, default_threads(s), p->workers);
     TY_TRY(ty_plan_make(&s->plan, &o));
     s->plan.costing = costing(s, default_threads(s), s->plan.active);
+    if (ty_pace_is_set(&p->pace))
+        s->plan.costing.slowest = ty_pace_slowest(&p->pace, p->workers);
     see_size(s);
     s->plan.steps = s->plan.optimizer.steps = default_steps(p, ghost, &s->plan);
     return ty_ok();

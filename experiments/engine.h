@@ -33,6 +33,7 @@ typedef struct ty_point {
     double      momentum;     /* 0: 0.9; TY_NO_MOMENTUM: 0 */
     const char *collective;   /* NULL: auto */
     ty_tuning   tuning;       /* of strategies that have more to choose */
+    ty_pace     pace;         /* stragglers and jitter; the point's seed is theirs */
     const ty_machine *machine;
     int         trace_steps;  /* timeline of so many steps; 0: none */
     int         keep_params;  /* bring the trained parameters back */

@@ -172,8 +172,8 @@ void ty_outcome_harvest(ty_result *out, const ty_prepared *s, const ty_board *b)
         ty_row_remark(&out->row, "dry run: nothing was computed, so there is no time");
     else
         fill_times(&out->row, &out->report[out->shown]);
-    if (s->plan.costing.share > 1 && !s->plan.strategy->alike)
-        ty_row_remark(&out->row, "no closed form: ranks that do different things share cores");
+    if (ty_plan_no_form(&s->plan))
+        ty_row_remark(&out->row, ty_plan_no_form(&s->plan));
     else
         out->row.closed_form_s = out->report[out->shown].closed_s;
     fill_volume(&out->row, out);

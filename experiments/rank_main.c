@@ -18,7 +18,8 @@ typedef struct diary { /* of one rank */
 /* Does this rank's model hold the whole network? */
 static int holds_all(const ty_worker *w)
 {
-    return (w->place.role == TY_TRAIN || w->place.role == TY_SERVE) && w->model.params.n == w->plan->problem->params;
+    return (w->place.role == TY_TRAIN || w->place.role == TY_SERVE) &&
+           w->model.params.n == w->plan->problem->params;
 }
 
 /* The score of the network as it is now, found by rank 0 while the others wait; no part
@@ -190,6 +191,7 @@ static void one_step(ty_worker *w, ty_course *c, diary *l, long s)
     double begin = ty_now(r);
     ty_trace_on(r, s < c->trace_steps);
     w->loss = 0;
+    ty_worker_pace(w, s);
     w->plan->strategy->step(w, s);
     ty_trace_close(r);
     if (r->trace && r->trace->on)

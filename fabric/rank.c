@@ -25,6 +25,7 @@ void ty_rank_lane_init(ty_rank *lane, ty_rank *parent)
     lane->parent = parent;
     lane->ledger.log = LOG_START;
     lane->quiet = parent->quiet;
+    lane->slower = parent->slower;
     lane->mem = parent->mem;
     lane->trace = parent->trace;
 }

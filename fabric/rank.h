@@ -32,6 +32,7 @@ struct ty_rank {
     int                  quiet;  /* > 0: messages are not counted (barriers, results) */
     int                  computing; /* 1 + class of the kernel that runs now; 0: none */
     double               computing_since; /* [s] */
+    double               slower; /* computing takes 1 + slower times as long: machine/pace.h */
     double               in_fork_s; /* seconds that ty_fork took: a lane that ran in place */
     struct ty_memory_account *mem; /* shared by the lanes of a rank */
 };

@@ -27,14 +27,27 @@ void ty_trace_add(ty_rank *r, ty_event e)
     t->event[t->n++] = e;
 }
 
-/* The kernel that ran until now. */
-static void end_kernel(ty_rank *r, double now)
+/* What a straggler's processor does longer: it computes, so it does not sleep. Returns the time. */
+static double keep_busy(ty_rank *r, double until)
+{
+    double now;
+    do
+        now = r->ops->now(r);
+    while (now < until);
+    return now;
+}
+
+/* The kernel that ran until now; returns when it has really ended. */
+static double end_kernel(ty_rank *r, double now)
 {
     const int cls = r->computing - 1;
     r->computing = 0;
+    if (!r->ops->virtual_time && r->slower > 0)
+        now = keep_busy(r, now + r->slower * (now - r->computing_since));
     if (!r->ops->virtual_time)
         r->ledger.class_s[cls] += now - r->computing_since;
     ty_trace_add(r, (ty_event){r->computing_since, now, TY_EV_COMPUTE, 0, -1, 0, cls});
+    return now;
 }
 
 /* Virtual time is not looked at for the ledger, which has what was charged: looking costs the simulation an event. */
@@ -47,7 +60,7 @@ void ty_trace_open(ty_rank *r, int cls)
     }
     double now = r->ops->now(r);
     if (r->computing)
-        end_kernel(r, now);
+        now = end_kernel(r, now);
     r->computing = cls + 1;
     r->computing_since = now;
 }

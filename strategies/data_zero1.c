@@ -30,6 +30,7 @@ static void step(ty_worker *w, long s)
 
     ty_worker_gradients(w, s, ty_chunk_first(batch, N, me), ty_chunk_size(batch, N, me), batch);
     w->plan->reduce_scatter->run(&w->data, grads);
+    ty_worker_pace(w, s + 1);
     ty_optimizer_step(&w->optimizer, w->rank, ty_chunk(params, N, me), ty_chunk(grads, N, me), s);
     w->plan->allgather->run(&w->data, params);
 }

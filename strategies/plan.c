@@ -59,6 +59,11 @@ static ty_err check_common(const ty_plan_options *o)
     if (o->micro_batches > 1 && !(o->strategy->uses & TY_USES_MICRO_BATCHES))
         return ty_error(TY_EUSAGE, "%s takes its batch whole; leave --micro-batches out",
                         o->strategy->name);
+    for (int i = 0; i < o->pace.slow_n; i++)
+        if (o->pace.slow[i].rank >= o->workers)
+            return ty_error(TY_EUSAGE, "--slow %d:%g: %d workers are ranks 0 to %d",
+                            o->pace.slow[i].rank, o->pace.slow[i].factor, o->workers,
+                            o->workers - 1);
     return check_sizes(o->problem, o->batch);
 }
 
@@ -84,6 +89,7 @@ ty_err ty_plan_make(ty_plan *p, const ty_plan_options *o)
                    .seed = o->seed,
                    .augment = o->augment,
                    .tuning = o->tuning,
+                   .pace = o->pace,
                    .costing = o->costing};
     p->optimizer = (ty_optimizer){
         .kind = o->optimizer, .rate = o->rate, .momentum = o->momentum, .steps = o->steps};
@@ -122,7 +128,7 @@ static ty_cost blend(ty_cost a, ty_cost b, double share)
     return a;
 }
 
-ty_cost ty_plan_cost(const ty_plan *p, int rank)
+static ty_cost mean_cost(const ty_plan *p, int rank)
 {
     const long samples = (long)p->problem->data.train.n, batch = (long)p->batch;
     const long epoch = (samples + batch - 1) / batch, rest = samples % batch;
@@ -134,6 +140,26 @@ ty_cost ty_plan_cost(const ty_plan *p, int rank)
     ty_plan last = *p;
     last.batch = (size_t)rest;
     return blend(k, p->strategy->cost(&last, rank), (double)ends / (double)(p->steps - 1));
+}
+
+ty_cost ty_plan_cost(const ty_plan *p, int rank)
+{
+    ty_cost k = mean_cost(p, rank);
+    if (p->costing.slowest >
+        1) /* the step waits for the slowest, this rank computes at its own pace */
+        k.compute_s *= ty_pace_mean(&p->pace, rank) / p->costing.slowest;
+    return k;
+}
+
+const char *ty_plan_no_form(const ty_plan *p)
+{
+    const int alike = p->strategy->alike,
+              lockstep = alike && !(p->tuning.local_steps > 1 && p->pace.jitter);
+    if (p->costing.share > 1 && !alike)
+        return "no closed form: ranks that do different things share cores";
+    return p->costing.slowest > 1 && !lockstep
+               ? "no closed form: a slow rank does not hold up all others in every step"
+               : NULL;
 }
 
 /* ---- who holds what --------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 
 #include "fabric/team.h"
 #include "kernels/compress.h"
+#include "machine/pace.h"
 #include "strategies/collectives/collective.h"
 #include "workloads/model.h"
 #include "workloads/optimizer.h"
@@ -76,6 +77,7 @@ typedef struct ty_plan {
     ty_place   *place;      /* [workers] */
     int        *stage;      /* [pp + 1] first block of each pipeline stage, then the number of blocks */
     int         preprocessors; /* task pipeline: ranks 0 .. n-1 */
+    ty_pace     pace;       /* stragglers and jitter */
     int         active;     /* ranks that compute at the same time, at most */
     long        fill_steps; /* steps until the flow of work is steady */
 } ty_plan;
@@ -120,6 +122,7 @@ typedef struct ty_plan_options {
     double      rate, momentum;
     const char *collective;
     ty_tuning   tuning;
+    ty_pace     pace;
     ty_costing  costing;
 } ty_plan_options;
 
@@ -129,6 +132,9 @@ void   ty_plan_free(ty_plan *p);
 
 /* cost() of a rank over steps 1 .. steps-1 as they are: the last batch of an epoch may be smaller. */
 ty_cost ty_plan_cost(const ty_plan *p, int rank);
+
+/* Why cost() tells no time here: "no closed form: ..."; NULL: it does. */
+const char *ty_plan_no_form(const ty_plan *p);
 
 /* Degrees dp x tp x pp must multiply to workers; only `axis` ("dp", "tp" or "pp") may differ from 1. Sets it to workers. */
 ty_err ty_plan_axis(ty_plan *p, const char *axis);

@@ -171,8 +171,14 @@ void ty_worker_gradients(ty_worker *w, long step, size_t first, size_t rows, siz
     ty_model_backward(&w->model, 0, ty_worker_forward(w, step, first, rows, batch));
 }
 
+void ty_worker_pace(ty_worker *w, long step)
+{
+    w->rank->slower = ty_pace_factor(&w->plan->pace, w->rank->id, step) - 1;
+}
+
 void ty_worker_update(ty_worker *w, long step)
 {
+    ty_worker_pace(w, step + 1);
     ty_optimizer_step(&w->optimizer, w->rank, w->model.params, w->model.grads, step);
 }
 

@@ -53,7 +53,11 @@ ty_tensor ty_worker_forward(ty_worker *w, long step, size_t first, size_t rows, 
  * the sum over all shards of a batch is the gradient of the mean loss. */
 void ty_worker_gradients(ty_worker *w, long step, size_t first, size_t rows, size_t batch);
 
-/* Parameters from gradients. */
+/* Compute as slowly as plan->pace says of this step: from the last exchange of gradients to its own. So all that a rank
+ * computes between two of them has one draw, and a barrier waits for the largest of the ranks'. */
+void ty_worker_pace(ty_worker *w, long step);
+
+/* Parameters from gradients, after their exchange: at the pace of the next step. */
 void ty_worker_update(ty_worker *w, long step);
 
 /* What happens between these two is no part of a step: its time, waits and messages are not booked. */

@@ -37,7 +37,8 @@ double ty_costing_message(const ty_costing *c, size_t n)
 double ty_costing_work(const ty_costing *c, ty_work w)
 {
     double s = c->machine ? ty_machine_seconds(c->machine, w, c->threads, c->busy) : 0;
-    return c->share > 1 ? s * c->share : s;
+    s *= c->share > 1 ? c->share : 1;
+    return c->slowest > 1 ? s * c->slowest : s;
 }
 
 ty_chunk_run ty_chunks(ty_tensor x, int P, int first, int count)

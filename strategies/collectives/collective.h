@@ -30,6 +30,7 @@ typedef struct ty_costing {
     int               threads, busy; /* OpenMP threads of a rank; ranks that compute on its host */
     double            share;   /* > 1: so many times more threads than cores, each gets 1/share of
                                 * one; else 1 or 0 */
+    double            slowest; /* > 1: computing takes so many times longer, where all wait for the slowest; else 1 or 0 */
 } ty_costing;
 
 /* One closed form: of one rank, for one step or one collective. */
