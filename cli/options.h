@@ -45,9 +45,9 @@ typedef struct ty_options {
     ty_counts   workers, bytes;
     long        workers_per_node, threads, dp, tp, pp, micro_batches, batch, steps, epochs, seed;
     long        layers, width, heads, context, samples, repeat, trace_steps;
-    long        bucket_bytes, servers, local_steps, staleness;
+    long        evaluate_every, bucket_bytes, servers, local_steps, staleness;
     double      rate, momentum, timeout_s, seconds, outer_momentum, keep;
-    const char *compression, *slow, *jitter;
+    const char *compression, *slow, *jitter, *until;
     size_t      hidden[TY_MAX_HIDDEN];
     int         hidden_n;
     int         no_augment, ghost, real, quiet, quick, strict, help, version;

@@ -241,18 +241,34 @@ static void print_memory(FILE *f, const ty_result *r)
     fputc('\n', f);
 }
 
-/* The test set is looked at when an epoch ends; the run may have gone on. */
+/* The run may have gone on since the test set was looked at. */
 static void print_score(FILE *f, const ty_setup *s, const ty_result *r)
 {
-    const size_t batch = r->row.batch, epoch = (s->problem.data.train.n + batch - 1) / batch;
+    const long at = r->evaluations ? r->evaluation[r->evaluations - 1].step : 0;
     if (isfinite(r->row.accuracy))
         fprintf(f, "; accuracy %.2f %% of %zu test %s", 100 * r->row.accuracy,
                 s->problem.data.test.n * s->problem.targets,
                 s->problem.targets > 1 ? "targets" : "samples");
     if (isfinite(r->row.test_loss))
         fprintf(f, "; test loss %.4f", r->row.test_loss);
-    if (isfinite(r->row.test_loss) && (size_t)r->steps % epoch)
-        fprintf(f, " (at step %zu, the last end of an epoch)", (size_t)r->epochs * epoch);
+    if (isfinite(r->row.test_loss) && at != r->steps)
+        fprintf(f, " (at step %ld)", at);
+}
+
+static void print_target(FILE *f, const ty_result *r)
+{
+    char target[40], a[SHORT];
+    if (!r->target.kind)
+        return;
+    ty_target_show(&r->target, target, sizeof target);
+    for (long i = 0; i < r->evaluations; i++)
+        if (ty_target_reached(&r->target, r->evaluation[i].score)) {
+            fprintf(f, "%-14s %s reached after %s of training, %ld steps\n", "until", target,
+                    show(a, r->row.until_s, "s"), r->evaluation[i].step);
+            return;
+        }
+    fprintf(f, "%-14s %s NOT reached in %ld steps; --epochs allows more\n", "until", target,
+            r->steps);
 }
 
 static void print_loss(FILE *f, const ty_setup *s, const ty_result *r)
@@ -280,4 +296,5 @@ void ty_report_run(FILE *f, const ty_setup *s, const ty_result *r)
         print_gap(f, r);
     print_memory(f, r);
     print_loss(f, s, r);
+    print_target(f, r);
 }

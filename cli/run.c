@@ -8,14 +8,15 @@
 
 #include <string.h>
 
-/* Loss and breakdown; a missing gnuplot does not fail a run. */
+/* Loss by step and by time, and breakdown; a missing gnuplot does not fail a run. */
 static ty_err make_plots(const ty_setup *s, const ty_result *r)
 {
     char title[160];
     snprintf(title, sizeof title, "%s on %s", r->row.strategy, r->row.workload);
     ty_err e = ty_plot_breakdown(s->out.dir, "breakdown", title, &r->row, 1);
     ty_err l = ty_plot_loss(s->out.dir, "loss", title, &r, 1);
-    return e.code ? e : l;
+    ty_err t = ty_plot_time(s->out.dir, "time", title, &r, 1);
+    return e.code ? e : l.code ? l : t;
 }
 
 static void print_next(FILE *f, const ty_options *o, const ty_setup *s)

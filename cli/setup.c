@@ -138,6 +138,7 @@ static ty_err make_point(ty_setup *s, const ty_options *o)
                     .steps = o->steps,
                     .epochs = o->epochs,
                     .seed = (uint64_t)o->seed,
+                    .evaluate_every = o->evaluate_every,
                     .plain = o->no_augment,
                     .ghost = o->ghost  ? 1
                              : o->real ? 0
@@ -152,6 +153,8 @@ static ty_err make_point(ty_setup *s, const ty_options *o)
                     .trace_steps = o->trace_steps < 0 ? 3 : (int)o->trace_steps};
     p->workers = o->workers.n ? (int)o->workers.v[0] : ty_default_workers(strategy, fabric);
     TY_TRY(read_pace(o, &p->pace));
+    if (o->until)
+        TY_TRY(ty_target_parse(o->until, &p->until));
     if (o->optimizer)
         TY_TRY(ty_optimizer_find(o->optimizer, &p->optimizer));
     return o->network ? ty_network_find(o->network, &p->network) : ty_ok();
@@ -208,6 +211,9 @@ static ty_err check_effects(const ty_setup *s, const ty_options *o, const char *
          uses & TY_USES_COMPRESSION && (!o->compression || !strcmp(o->compression, "top-k")),
          "it belongs to --compression top-k of data-compressed"},
         {"staleness", o->staleness >= 0, uses & TY_USES_STALENESS, "it belongs to data-stale"},
+        {"evaluate-every", o->evaluate_every > 0, numbers && s->problem.data.test.n > 0,
+         numbers ? "the workload has no test set"
+                 : "ghosts have no numbers to look at; add --real"},
         {"gemm", o->gemm != NULL, numbers, "ghosts have no numbers to multiply; add --real"},
         {"no-augment", o->no_augment, s->problem.data.train.pixels != NULL,
          "the workload has no images to rotate and shift"},

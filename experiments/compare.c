@@ -55,6 +55,7 @@ void ty_case_simulate(ty_case *c, const ty_point *base)
         p.steps = p.epochs = 0;
     p.trace_steps = 0;
     p.keep_params = 0;
+    p.until = (ty_target){0};
     p.threads = has(&c->measured) ? c->measured.row.threads : p.threads;
     p.progress = NULL;
     c->no_simulation = ty_point_run(&p, &c->simulated);
@@ -298,11 +299,12 @@ ty_err ty_cases_write(ty_output *out, const ty_case *cases, int n, const ty_poin
         e = first_of(e, ty_output_run(out, &p, has(real) ? real : simulated));
         if (has(real) && has(simulated))
             ty_output_rows(out, &simulated->row, 1);
-        if (real->loss)
-            histories[h++] = real;
+        if (real->loss || simulated->loss)
+            histories[h++] = real->loss ? real : simulated;
     }
     e = first_of(e, ty_plot_breakdown(out->dir, "breakdown", title, rows, k));
     e = first_of(e, h ? ty_plot_loss(out->dir, "loss", title, histories, h) : ty_ok());
+    e = first_of(e, h ? ty_plot_time(out->dir, "time", title, histories, h) : ty_ok());
     free(rows);
     free(histories);
     return e;
@@ -337,6 +339,27 @@ static const ty_case *fastest(const ty_case *cases, int n)
     return best;
 }
 
+/* Of the runs that train, who reaches the target first, and by how much. */
+static void print_race(FILE *f, const ty_case *cases, int n, const ty_target *target)
+{
+    char name[40], a[32];
+    double first = INFINITY;
+    for (int i = 0; i < n; i++)
+        if (ty_case_row(&cases[i]))
+            first = fmin(first, ty_case_row(&cases[i])->until_s);
+    fprintf(f, "\nuntil %s:\n", ty_target_show(target, name, sizeof name));
+    for (int i = 0; i < n; i++) {
+        const ty_row *r = ty_case_row(&cases[i]);
+        if (r && isfinite(r->until_s))
+            fprintf(f, "  %-15s %3d  %9s of training, %.2f times the shortest; %ld steps\n",
+                    r->strategy, r->workers, ty_show(a, sizeof a, r->until_s, "s"),
+                    r->until_s / first, r->steps);
+        else if (r)
+            fprintf(f, "  %-15s %3d  not reached in %ld steps\n", r->strategy, r->workers,
+                    r->steps);
+    }
+}
+
 static void conclude(const ty_compare_options *o, const ty_case *cases, int n)
 {
     const ty_case *best = fastest(cases, n);
@@ -352,6 +375,8 @@ static void conclude(const ty_compare_options *o, const ty_case *cases, int n)
                 ty_show(a, sizeof a, r->step_s, "s"), 100 * r->compute_s / r->step_s,
                 100 * r->comm_exposed_s / r->step_s, 100 * r->wait_s / r->step_s);
     }
+    if (o->base.until.kind)
+        print_race(o->text, cases, n, &o->base.until);
     if (isfinite(error))
         fprintf(o->text, "simulated against measured: median error %.1f %%\n", 100 * error);
 }

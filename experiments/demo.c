@@ -82,8 +82,8 @@ static void report_training(FILE *f, const ty_case *c, const ty_case *serial)
                 c->refused.code ? c->refused.msg : r->row.message);
         return;
     }
-    long epoch = r->epochs > 0 ? r->steps / r->epochs
-                               : r->steps; /* later, rounding grows as training is chaotic */
+    long epoch = r->evaluations > 0 ? r->evaluation[0].step
+                                    : r->steps; /* later, rounding grows as training is chaotic */
     for (long i = 0; i < epoch && serial->measured.loss && i < serial->measured.steps; i++)
         worst = fmax(worst, fabs(r->loss[i] - serial->measured.loss[i]));
     fprintf(f, "  %-15s %4d %3d  %6ld %8.1f s   %6.3f   %7.4f  %9.2f %%   %16.1g\n", c->strategy,

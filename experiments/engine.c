@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_STEPS = 10000000, MAX_EVENTS = 200000, MAX_THREAD_RANKS = 1024 };
+enum { MAX_STEPS = 10000000, UNTIL_EPOCHS = 50, MAX_EVENTS = 200000, MAX_THREAD_RANKS = 1024 };
 
 /* ---- settings and their defaults ------------------------------------------------------------- */
 
@@ -54,6 +54,13 @@ static long epoch_steps(const ty_point *p)
     return (long)((p->problem->data.train.n + batch_of(p) - 1) / batch_of(p));
 }
 
+/* Steps between two looks at the test set. */
+static long every(const ty_point *p)
+{
+    const long epoch = epoch_steps(p);
+    return p->evaluate_every > 0 ? p->evaluate_every : p->until.kind ? (epoch + 7) / 8 : epoch;
+}
+
 static long default_steps(const ty_point *p, int ghost, const ty_plan *plan)
 {
     long epoch = epoch_steps(p);
@@ -61,6 +68,8 @@ static long default_steps(const ty_point *p, int ghost, const ty_plan *plan)
         return p->steps;
     if (p->epochs > 0)
         return p->epochs * epoch;
+    if (p->until.kind)
+        return UNTIL_EPOCHS * epoch;
     if (ghost)
         return 2 + plan->fill_steps;
     return p->train && usual(p)->epochs ? epoch * usual(p)->epochs : epoch;
@@ -122,6 +131,13 @@ static ty_err make_plan(ty_prepared *s, int ghost)
     TY_TRY(ty_strategy_find(p->strategy, &o.strategy));
     o.costing = costing(s, default_threads(s), p->workers);
     TY_TRY(ty_plan_make(&s->plan, &o));
+    if (p->until.kind && s->plan.preprocessors) {
+        ty_plan_free(&s->plan);
+        return ty_error(
+            TY_EUSAGE,
+            "%s evaluates beside the training and does not wait for it: leave --until out",
+            p->strategy);
+    }
     s->plan.costing = costing(s, default_threads(s), s->plan.active);
     if (ty_pace_is_set(&p->pace))
         s->plan.costing.slowest = ty_pace_slowest(&p->pace, p->workers);
@@ -149,6 +165,9 @@ static ty_err check_point(const ty_point *p, int ghost)
                         p->workers, MAX_THREAD_RANKS);
     if (p->threads < 0 || p->threads > 1024)
         return ty_error(TY_EUSAGE, "--threads %d: use 1 to 1024", p->threads);
+    TY_TRY(ty_target_check(&p->until, p->problem));
+    if (p->until.kind && ghost)
+        return ty_error(TY_EUSAGE, "--until: a ghost run has no numbers to look at; add --real");
     if (p->problem->pretended && !ghost)
         return ty_error(TY_EUSAGE, "--samples is larger than the training set: only a simulated or "
                                    "--ghost run can pretend "
@@ -300,11 +319,13 @@ static void lay_out(ty_board *b, char *base, const ty_prepared *s, int real)
 {
     size_t at = 0, params = real ? s->plan.problem->params : 0;
     size_t steps = (size_t)s->plan.steps, batch = s->plan.batch, n = s->plan.problem->data.train.n;
-    b->epochs = (long)(steps / ((n + batch - 1) / batch));
+    const size_t epoch = (n + batch - 1) / batch;
     b->room = s->point->trace_steps ? MAX_EVENTS : 0;
     b->head = place(base, &at, 1, sizeof *b->head);
     b->loss = place(base, &at, steps, sizeof *b->loss);
-    b->score = place(base, &at, (size_t)b->epochs, sizeof *b->score);
+    b->end = place(base, &at, steps, sizeof *b->end);
+    b->evaluation = place(base, &at, steps / (size_t)every(s->point) + steps / epoch + 1,
+                          sizeof *b->evaluation);
     b->report = place(base, &at, (size_t)s->plan.workers, sizeof *b->report);
     b->event = place(base, &at, b->room, sizeof *b->event);
     b->early = place(base, &at, params, sizeof *b->early);
@@ -321,24 +342,25 @@ static void run_here(void *arg_setup, void *arg_board)
     int real = !s->job.ghost,
         own = s->plan.preprocessors > 0; /* task pipelines evaluate themselves */
     ty_course c = {.plan = &s->plan,
-                   .evaluate = real && !own && s->plan.problem->data.test.n > 0,
+                   .every = real && !own && s->plan.problem->data.test.n > 0 ? every(s->point) : 0,
+                   .target = s->point->until,
                    .trace_steps = s->point->trace_steps,
                    .exact = s->fabric->virtual_time,
                    .loss = b->loss,
-                   .score = b->score,
-                   .epochs = b->epochs,
+                   .end = b->end,
+                   .evaluation = b->evaluation,
                    .report = b->report,
                    .event = b->event,
                    .room = b->room,
                    .early = real && s->plan.steps >= TY_CHECK_STEPS ? b->early : NULL,
                    .params = real && (s->point->keep_params || speaks(s)) ? b->params : NULL,
                    .progress = b->head->progress};
-    for (long i = 0; i < b->epochs; i++)
-        b->score[i] = (ty_score){NAN, NAN};
     double start = ty_clock();
     b->head->error = s->fabric->run(&s->job, ty_rank_main, &c);
     b->head->wall_s = ty_clock() - start;
     b->head->events = c.events;
+    b->head->steps = c.steps;
+    b->head->evaluations = c.evaluations;
     b->head->here = c.collected;
     b->head->difference = NAN;
     if (c.early && b->head->here && !b->head->error.code)

@@ -6,6 +6,7 @@
 #define TY_EXPERIMENTS_ENGINE_H
 
 #include "experiments/result.h"
+#include "experiments/target.h"
 #include "sim/platform.h"
 #include "strategies/strategy.h"
 
@@ -28,6 +29,8 @@ typedef struct ty_point {
     int         plain;        /* no random rotate and shift */
     int         ghost;        /* 1: no numbers; 0: numbers; -1: the fabric's default (sim ghost,
                                * others real) */
+    ty_target   until;        /* end when the test set says so; steps and epochs are the most then */
+    long        evaluate_every; /* steps; 0: an epoch, with a target an eighth of one */
     ty_optimizer_kind optimizer;
     double      rate;         /* 0: the workload's, if this is its optimizer; or 0.05, of AdamW 0.001 */
     double      momentum;     /* 0: 0.9; TY_NO_MOMENTUM: 0 */

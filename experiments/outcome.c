@@ -36,7 +36,7 @@ void ty_outcome_describe(ty_row *row, const ty_prepared *s)
         &row->wait_s,     &row->speedup,       &row->efficiency,     &row->serial_fraction,
         &row->bytes_sent, &row->messages,      &row->peak_bytes,     &row->loss,
         &row->accuracy,   &row->closed_form_s, &row->energy_j,       &row->cost_usd,
-        &row->step_p10_s, &row->step_p90_s,    &row->test_loss};
+        &row->step_p10_s, &row->step_p90_s,    &row->test_loss,      &row->until_s};
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         *figures[i] = NAN;
     snprintf(row->strategy, sizeof row->strategy, "%s", p->strategy->name);
@@ -130,19 +130,24 @@ static void shift_events(ty_event *e, size_t n)
     }
 }
 
-/* The history of the test set, and in the row its end. */
-static void take_scores(ty_result *out, const ty_board *b)
+/* The history of the test set, and in the row its end and when the target was reached. */
+static void take_evaluations(ty_result *out, const ty_shared *h, const ty_board *b)
 {
-    const size_t n = (size_t)b->epochs;
-    out->accuracy = ty_alloc(n * sizeof *out->accuracy);
-    out->test_loss = ty_alloc(n * sizeof *out->test_loss);
-    for (size_t i = 0; i < n; i++) {
-        out->accuracy[i] = b->score[i].accuracy;
-        out->test_loss[i] = b->score[i].loss;
-        if (isnan(b->score[i].loss))
-            continue;
-        out->row.accuracy = b->score[i].accuracy;
-        out->row.test_loss = b->score[i].loss;
+    char text[160], target[40];
+    ty_row *row = &out->row;
+    out->evaluations = h->evaluations;
+    out->evaluation = copy(b->evaluation, (size_t)h->evaluations * sizeof *b->evaluation);
+    for (long i = 0; i < out->evaluations; i++) {
+        const ty_evaluation *e = &out->evaluation[i];
+        row->accuracy = e->score.accuracy;
+        row->test_loss = e->score.loss;
+        if (isnan(row->until_s) && ty_target_reached(&out->target, e->score))
+            row->until_s = e->seconds;
+    }
+    if (out->target.kind && isnan(row->until_s)) {
+        snprintf(text, sizeof text, "%s was not reached in %ld steps",
+                 ty_target_show(&out->target, target, sizeof target), out->steps);
+        ty_row_remark(row, text);
     }
 }
 
@@ -150,8 +155,8 @@ void ty_outcome_harvest(ty_result *out, const ty_prepared *s, const ty_board *b)
 {
     const ty_shared *h = b->head;
     out->here = h->here;
-    out->steps = s->plan.steps;
-    out->epochs = b->epochs;
+    out->steps = out->row.steps = h->steps;
+    out->target = s->point->until;
     out->ranks = s->plan.workers;
     out->events = h->events;
     out->wall_s = h->wall_s;
@@ -161,7 +166,8 @@ void ty_outcome_harvest(ty_result *out, const ty_prepared *s, const ty_board *b)
     shift_events(out->event, out->events);
     if (!s->job.ghost) {
         out->loss = copy(b->loss, (size_t)out->steps * sizeof *b->loss);
-        take_scores(out, b);
+        out->end = copy(b->end, (size_t)out->steps * sizeof *b->end);
+        take_evaluations(out, h, b);
         out->params_n = s->plan.problem->params;
         out->params = s->point->keep_params ? copy(b->params, out->params_n * sizeof(float)) : NULL;
         out->row.loss = out->loss[out->steps - 1];

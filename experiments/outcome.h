@@ -25,6 +25,7 @@ typedef struct ty_shared {
     double progress[2];
     double wall_s, difference;
     size_t events;
+    long steps, evaluations;
     int here;
     ty_err error;
 } ty_shared;
@@ -32,13 +33,13 @@ typedef struct ty_shared {
 typedef struct ty_board { /* one mapping: shared, then the arrays */
     ty_shared *head;
     double *loss;
-    ty_score *score;
+    double *end;
+    ty_evaluation *evaluation;
     ty_rank_report *report;
     ty_event *event;
     float *early, *params;
     char *said; /* [TY_SAID_MAX] */
     size_t bytes, room;
-    long epochs;
 } ty_board;
 
 /* The row of a plan before it has run: names, sizes, no figures. */

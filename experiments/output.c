@@ -91,9 +91,10 @@ static ty_err try_folder(const char *dir)
 /* What an earlier command left in the folder would be taken for ours. */
 static void clear_earlier(const char *dir)
 {
-    static const char *const ours[] = {"run.json",   "rows.csv",      "trace*.json",  "speedup.???",
-                                       "speedup.gp", "breakdown.???", "breakdown.gp", "loss.???",
-                                       "loss.gp",    "validate.???",  "validate.gp"};
+    static const char *const ours[] = {
+        "run.json",      "rows.csv",     "trace*.json", "speedup.???", "speedup.gp",
+        "breakdown.???", "breakdown.gp", "loss.???",    "loss.gp",     "time.???",
+        "time.gp",       "validate.???", "validate.gp"};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
         char pattern[1100];
         glob_t found;

@@ -65,6 +65,10 @@ ty_err ty_plot_breakdown(const char *dir, const char *name, const char *title, c
  * history are left out. */
 ty_err ty_plot_loss(const char *dir, const char *name, const char *title, const ty_result *const *results, size_t n);
 
+/* The same against seconds of training: loss of a batch, and beside it the score of the test set where some run has looked
+ * twice: accuracy, or the loss where that is the target or there is no accuracy. */
+ty_err ty_plot_time(const char *dir, const char *name, const char *title, const ty_result *const *results, size_t n);
+
 /* True when dir/name.svg was written. */
 int ty_plot_exists(const char *dir, const char *name);
 

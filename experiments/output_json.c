@@ -86,6 +86,7 @@ static const struct {
     C(REAL, step_p10_s),
     C(REAL, step_p90_s),
     C(REAL, test_loss),
+    C(REAL, until_s),
 #undef C
 };
 
@@ -170,6 +171,20 @@ static json_t *machine(const ty_machine *m)
                      number(m->peak_flops), "rates", ty_origin_name(m->origin));
 }
 
+/* Seconds are from the start of the first step, evaluations left out. */
+static json_t *evaluations(const ty_result *r)
+{
+    json_t *a = json_array();
+    for (long i = 0; i < r->evaluations; i++) {
+        const ty_evaluation *e = &r->evaluation[i];
+        json_array_append_new(a, json_pack("{s:I, s:o, s:o, s:o}", "step", (json_int_t)e->step,
+                                           "seconds", number(e->seconds), "accuracy",
+                                           number(e->score.accuracy), "test_loss",
+                                           number(e->score.loss)));
+    }
+    return a;
+}
+
 json_t *ty_json_run(const ty_point *p, const ty_result *r, const char *trace)
 {
     json_t *o = row_object(&r->row), *ranks = json_array();
@@ -185,11 +200,9 @@ json_t *ty_json_run(const ty_point *p, const ty_result *r, const char *trace)
     json_object_set_new(o, "ranks", ranks);
     json_object_set_new(o, "trace", *trace ? json_string(trace) : json_null());
     json_object_set_new(o, "loss_history", r->loss ? numbers(r->loss, r->steps) : json_null());
-    json_object_set_new(o, "accuracy_history",
-                        r->accuracy ? numbers(r->accuracy, r->epochs) : json_null());
+    json_object_set_new(o, "step_end_s", r->end ? numbers(r->end, r->steps) : json_null());
+    json_object_set_new(o, "evaluations", evaluations(r));
     json_t *said = r->said ? json_string(r->said) : NULL; /* NULL: text that is no UTF-8 */
     json_object_set_new(o, "report", said ? said : json_null());
-    json_object_set_new(o, "test_loss_history",
-                        r->test_loss ? numbers(r->test_loss, r->epochs) : json_null());
     return o;
 }

@@ -133,7 +133,7 @@ void ty_plot_value(FILE *f, double v, char after)
 
 /* ---- loss ------------------------------------------------------------------------------------ */
 
-static int has_loss(const ty_result *r)
+int ty_plot_has_loss(const ty_result *r)
 {
     return r->loss && r->steps > 0 && r->row.ok;
 }
@@ -152,11 +152,12 @@ static void write_losses(FILE *f, const ty_result *r, long window)
     fputs("\n\n", f);
 }
 
-static void label_run(char *label, const ty_result *r, const ty_result *const *all, size_t n)
+void ty_plot_label(char *label, const ty_result *r, const ty_result *const *all, size_t n)
 {
     int twice = 0;
     for (size_t i = 0; i < n; i++)
-        twice |= all[i] != r && has_loss(all[i]) && !strcmp(all[i]->row.strategy, r->row.strategy);
+        twice |= all[i] != r && ty_plot_has_loss(all[i]) &&
+                 !strcmp(all[i]->row.strategy, r->row.strategy);
     size_t used = (size_t)snprintf(label, TY_PLOT_LABEL, "%.31s", r->row.strategy);
     if (twice)
         snprintf(label + used, TY_PLOT_LABEL - used, ", %d worker%s x %d thread%s", r->row.workers,
@@ -171,8 +172,8 @@ static ty_err write_loss_plot(ty_plot *f, const ty_result *const *results, size_
     fprintf(f->gp.f, "window = %ld\ncurves = %zu\n", window, curves);
     ty_plot_array(f, "label", curves);
     for (size_t i = 0; i < n; i++)
-        if (has_loss(results[i])) {
-            label_run(label, results[i], results, n);
+        if (ty_plot_has_loss(results[i])) {
+            ty_plot_label(label, results[i], results, n);
             fprintf(f->dat.f, "# %s: step  mean loss of a batch over %ld steps\n", label, window);
             write_losses(f->dat.f, results[i], window);
             fputs(k++ ? ", " : "", f->gp.f);
@@ -182,19 +183,26 @@ static ty_err write_loss_plot(ty_plot *f, const ty_result *const *results, size_
     return ty_plot_close(f, "loss.gp");
 }
 
+long ty_plot_window(const ty_result *const *results, size_t n, size_t *curves)
+{
+    long most = 0;
+    *curves = 0;
+    for (size_t i = 0; i < n; i++)
+        if (ty_plot_has_loss(results[i])) {
+            ++*curves;
+            most = results[i]->steps > most ? results[i]->steps : most;
+        }
+    return (most + MOST_POINTS - 1) / MOST_POINTS;
+}
+
 ty_err ty_plot_loss(const char *dir, const char *name, const char *title,
                     const ty_result *const *results, size_t n)
 {
     ty_plot f;
-    long most = 0;
-    size_t curves = 0;
-    for (size_t i = 0; i < n; i++)
-        if (has_loss(results[i])) {
-            curves++;
-            most = results[i]->steps > most ? results[i]->steps : most;
-        }
+    size_t curves;
+    const long window = ty_plot_window(results, n, &curves);
     if (!curves)
         return ty_ok();
     TY_TRY(ty_plot_open(&f, dir, name, title));
-    return write_loss_plot(&f, results, n, curves, (most + MOST_POINTS - 1) / MOST_POINTS);
+    return write_loss_plot(&f, results, n, curves, window);
 }

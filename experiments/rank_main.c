@@ -2,6 +2,7 @@
 #include "experiments/rank_main.h"
 
 #include "base/stats.h"
+#include "experiments/evaluate.h"
 #include "fabric/trace.h"
 
 #include <math.h>
@@ -9,41 +10,11 @@
 #include <string.h>
 
 typedef struct diary { /* of one rank */
+    double begin;      /* when the first step began */
     double *end;       /* [steps] when each step ended, evaluation left out */
     double *loss;      /* [steps] this rank's share */
+    long steps;        /* done */
 } diary;
-
-/* ---- evaluation ------------------------------------------------------------------------------ */
-
-/* Does this rank's model hold the whole network? */
-static int holds_all(const ty_worker *w)
-{
-    return (w->place.role == TY_TRAIN || w->place.role == TY_SERVE) &&
-           w->model.params.n == w->plan->problem->params;
-}
-
-/* The score of the network as it is now, found by rank 0 while the others wait; no part
- * of any step. */
-static void evaluate(ty_worker *w, ty_course *c, long epoch)
-{
-    ty_worker_pause(w);
-    if (w->rank->id == 0 && holds_all(w)) {
-        c->score[epoch] = ty_problem_score(w->plan->problem, &w->model);
-    } else {
-        ty_model whole;
-        if (w->rank->id == 0)
-            ty_worker_evaluator(&whole, w->rank, w->plan);
-        ty_worker_gather(w, w->rank->id == 0 ? whole.params.data : NULL);
-        if (w->rank->id == 0) {
-            c->score[epoch] = ty_problem_score(w->plan->problem, &whole);
-            ty_model_fini(&whole);
-        }
-    }
-    ty_team all = w->world;
-    all.channel = TY_CHANNEL_RESULT;
-    ty_barrier_dissemination.run(&all, (ty_tensor){0});
-    ty_worker_resume(w);
-}
 
 static void gather_into(ty_worker *w, float *whole)
 {
@@ -58,7 +29,7 @@ static void gather_into(ty_worker *w, float *whole)
  * each at least as long as the turn of the preprocessors. Virtual time is exact: the mean. */
 static void time_steps(const ty_plan *p, const diary *l, int exact, ty_rank_report *out)
 {
-    long n = p->steps - 1, turn = p->preprocessors > 1 ? p->preprocessors : 1, size = (n + 49) / 50;
+    long n = l->steps - 1, turn = p->preprocessors > 1 ? p->preprocessors : 1, size = (n + 49) / 50;
     size = size < turn ? turn : size;
     out->mean_s = n > 0 ? (l->end[n] - l->end[0]) / (double)n : l->end[0];
     out->step_s = out->p10_s = out->p90_s = out->mean_s;
@@ -77,7 +48,9 @@ static void time_steps(const ty_plan *p, const diary *l, int exact, ty_rank_repo
 static ty_rank_report make_report(ty_worker *w, const diary *l, int exact)
 {
     ty_rank_report out = {.ledger = ty_ledger_read(w->rank)};
-    ty_cost k = ty_plan_cost(w->plan, w->rank->id);
+    ty_plan p = *w->plan;
+    p.steps = l->steps; /* a target may have been reached before */
+    ty_cost k = ty_plan_cost(&p, w->rank->id);
     time_steps(w->plan, l, exact, &out);
     out.closed_s = k.seconds;
     out.closed_compute_s = k.compute_s;
@@ -85,6 +58,7 @@ static ty_rank_report make_report(ty_worker *w, const diary *l, int exact)
     out.closed_bytes = k.bytes;
     out.closed_peak = k.peak_bytes;
     out.stale = w->stale;
+    out.scores = w->evaluations;
     out.events = w->rank->trace ? w->rank->trace->n : 0;
     return out;
 }
@@ -100,21 +74,29 @@ static void keep_events(ty_course *c, ty_rank_report *report, const ty_event *e)
     report->events = n;
 }
 
-/* Rank 0 takes what rank `from` has to say. */
-static void take_report(ty_worker *w, ty_course *c, int from)
+/* What a rank that evaluates while others train has found after each epoch. */
+static void keep_scores(ty_course *c, const ty_worker *w, const ty_score *score, long n)
 {
-    const ty_plan *p = w->plan;
-    size_t steps = (size_t)p->steps, epochs = (size_t)c->epochs;
+    for (long i = 0; i < n && c->evaluation; i++)
+        c->evaluation[i] =
+            (ty_evaluation){(i + 1) * (long)ty_loader_steps(&w->loader), NAN, score[i]};
+    c->evaluations = c->evaluation && n > c->evaluations ? n : c->evaluations;
+}
+
+/* Rank 0 takes what rank `from` has to say. */
+static void take_report(ty_worker *w, ty_course *c, int from, long done)
+{
+    const size_t steps = (size_t)done;
     ty_rank_report *report = &c->report[from];
     double *share = ty_alloc((steps + 1) * sizeof *share);
-    ty_score *score = ty_alloc((epochs + 1) * sizeof *score);
     ty_recv(w->rank, from, TY_CHANNEL_RESULT, report, sizeof *report);
     ty_recv(w->rank, from, TY_CHANNEL_RESULT, share, steps * sizeof *share);
-    ty_recv(w->rank, from, TY_CHANNEL_RESULT, score, epochs * sizeof *score);
+    const size_t scores = (size_t)report->scores;
+    ty_score *score = ty_alloc((scores + 1) * sizeof *score);
+    ty_recv(w->rank, from, TY_CHANNEL_RESULT, score, scores * sizeof *score);
     for (size_t i = 0; i < steps; i++)
         c->loss[i] += share[i];
-    for (size_t i = 0; i < epochs; i++)
-        c->score[i] = isnan(score[i].loss) ? c->score[i] : score[i];
+    keep_scores(c, w, score, report->scores);
     free(share);
     free(score);
     ty_event *e = ty_alloc(report->events * sizeof *e);
@@ -123,18 +105,14 @@ static void take_report(ty_worker *w, ty_course *c, int from)
     free(e);
 }
 
-static void send_report(ty_worker *w, const ty_course *c, ty_rank_report *report, const diary *l)
+static void send_report(ty_worker *w, ty_rank_report *report, const diary *l)
 {
-    size_t steps = (size_t)w->plan->steps, epochs = (size_t)c->epochs;
-    ty_score *score = ty_alloc((epochs + 1) * sizeof *score);
-    for (size_t i = 0; i < epochs; i++)
-        score[i] = (long)i < w->evaluations ? w->score[i] : (ty_score){NAN, NAN};
+    const ty_event *event = w->rank->trace ? w->rank->trace->event : NULL;
     ty_send(w->rank, 0, TY_CHANNEL_RESULT, report, sizeof *report);
-    ty_send(w->rank, 0, TY_CHANNEL_RESULT, l->loss, steps * sizeof *l->loss);
-    ty_send(w->rank, 0, TY_CHANNEL_RESULT, score, epochs * sizeof *score);
-    ty_send(w->rank, 0, TY_CHANNEL_RESULT, w->rank->trace ? (void *)w->rank->trace->event : score,
+    ty_send(w->rank, 0, TY_CHANNEL_RESULT, l->loss, (size_t)l->steps * sizeof *l->loss);
+    ty_send(w->rank, 0, TY_CHANNEL_RESULT, w->score, (size_t)w->evaluations * sizeof *w->score);
+    ty_send(w->rank, 0, TY_CHANNEL_RESULT, event ? (const void *)event : report,
             report->events * sizeof(ty_event));
-    free(score);
 }
 
 static void collect(ty_worker *w, ty_course *c, const diary *l)
@@ -143,16 +121,19 @@ static void collect(ty_worker *w, ty_course *c, const diary *l)
     w->rank->quiet++;
     ty_trace_on(w->rank, 0);
     if (w->rank->id > 0) {
-        send_report(w, c, &report, l);
+        send_report(w, &report, l);
     } else {
-        for (long i = 0; i < w->plan->steps; i++)
+        for (long i = 0; i < l->steps; i++) {
             c->loss[i] = l->loss[i];
-        for (long i = 0; i < c->epochs && i < w->evaluations; i++)
-            c->score[i] = w->score[i];
+            if (c->end)
+                c->end[i] = l->end[i] - l->begin;
+        }
+        keep_scores(c, w, w->score, w->evaluations);
         c->report[0] = report;
         keep_events(c, &c->report[0], w->rank->trace ? w->rank->trace->event : NULL);
         for (int i = 1; i < w->plan->workers; i++)
-            take_report(w, c, i);
+            take_report(w, c, i, l->steps);
+        c->steps = l->steps;
         c->collected = 1;
     }
     w->rank->quiet--;
@@ -212,21 +193,23 @@ void ty_rank_main(ty_rank *r, void *course)
     ty_worker w;
     ty_worker_init(&w, r, p);
     size_t steps = (size_t)p->steps;
-    diary l = {ty_zalloc(steps, sizeof(double)), ty_zalloc(steps, sizeof(double))};
-    long epoch = (long)ty_loader_steps(&w.loader);
+    diary l = {.end = ty_zalloc(steps, sizeof(double)), .loss = ty_zalloc(steps, sizeof(double))};
+    long stop = p->steps;
 
     ty_worker_pause(&w); /* start together */
     ty_barrier_dissemination.run(&w.world, (ty_tensor){0});
     ty_worker_resume(&w);
     ty_ledger_reset(r);
-    for (long s = 0; s < p->steps; s++) {
+    l.begin = ty_now(r) - w.excluded_s;
+    while (l.steps < stop && !(c->served_steps && l.steps >= c->served_steps)) {
+        const long s = l.steps++;
         one_step(&w, c, &l, s);
         if (s == 0)
             ty_ledger_reset(r); /* the first step is warm-up */
-        if (s + 1 == TY_CHECK_STEPS && c->early)
+        if (l.steps == TY_CHECK_STEPS && c->early)
             gather_into(&w, r->id ? NULL : c->early);
-        if (c->evaluate && s % epoch == epoch - 1)
-            evaluate(&w, c, s / epoch);
+        if (c->every && l.steps % c->every == 0)
+            stop = ty_evaluate(&w, c, l.steps, l.end[s] - l.begin);
     }
     collect(&w, c, &l);
     if (c->params)

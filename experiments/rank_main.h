@@ -14,14 +14,18 @@ enum { TY_CHECK_STEPS = 2 }; /* steps after which parameters are compared with s
 /* Shared by the ranks of one process; rank 0 fills what is below. */
 typedef struct ty_course {
     const ty_plan *plan;
-    int      evaluate;    /* score the test set after every epoch */
+    long     every;       /* steps between two looks at the test set; 0: none */
+    ty_target target;     /* ends the training */
     int      trace_steps;
     int      exact;       /* time is virtual: step_s is the mean, not a median */
     /* filled by rank 0: */
     int      collected;   /* all of this is here */
     double  *loss;        /* [steps] */
-    ty_score *score;      /* [epochs], NAN where not measured */
-    long     epochs;
+    double  *end;         /* [steps] seconds from the start, on rank 0, evaluations left out; or NULL */
+    long     steps;       /* done */
+    long     served_steps; /* > 0: what is left of the steps of workers that a server stops, under virtual time */
+    ty_evaluation *evaluation; /* [evaluations]; room for steps / every, and for each epoch; or NULL */
+    long     evaluations;
     ty_rank_report *report; /* [workers] */
     ty_event *event;      /* [room] */
     size_t   events, room;

@@ -9,8 +9,8 @@
 void ty_result_free(ty_result *r)
 {
     free(r->loss);
-    free(r->accuracy);
-    free(r->test_loss);
+    free(r->end);
+    free(r->evaluation);
     free(r->report);
     free(r->event);
     free(r->params);
@@ -46,7 +46,7 @@ void ty_row_write_header(FILE *f)
           "fits,loss,accuracy,"
           "closed_form_s,energy_j,cost_usd,ok,message,batch,micro_batches,threads,seed,collective,"
           "fidelity,step_p10_s,"
-          "step_p90_s,test_loss\n",
+          "step_p90_s,test_loss,until_s\n",
           f);
 }
 
@@ -99,5 +99,6 @@ void ty_row_write(FILE *f, const ty_row *r)
     text(f, r->fidelity);
     number(f, r->step_p10_s, ',');
     number(f, r->step_p90_s, ',');
-    number(f, r->test_loss, '\n');
+    number(f, r->test_loss, ',');
+    number(f, r->until_s, '\n');
 }

@@ -6,6 +6,7 @@
 #define TY_EXPERIMENTS_RESULT_H
 
 #include "base/err.h"
+#include "experiments/target.h"
 #include "fabric/ledger.h"
 #include "fabric/trace.h"
 #include "strategies/strategy.h"
@@ -34,7 +35,15 @@ typedef struct ty_row {
     char   collective[24], fidelity[16];
     double step_p10_s, step_p90_s;
     double test_loss; /* as accuracy: mean over the labels of the test set, nats or squared error */
+    double until_s;   /* from the start to the evaluation that found the target reached; NAN: none, or not reached */
 } ty_row;
+
+/* One look at the test set. */
+typedef struct ty_evaluation {
+    long     step;    /* steps done */
+    double   seconds; /* since the start, evaluations left out; NAN: not known */
+    ty_score score;
+} ty_evaluation;
 
 /* What one rank reports. */
 typedef struct ty_rank_report {
@@ -43,6 +52,7 @@ typedef struct ty_rank_report {
     double    mean_s, p10_s, p90_s;
     double    closed_s, closed_compute_s, closed_messages, closed_bytes, closed_peak; /* cost() of this rank */
     size_t    events;
+    long      scores;        /* that this rank has found while others trained */
     ty_staleness stale;      /* of the gradients that this rank took as a server; 0 pushes: it is none */
 } ty_rank_report;
 
@@ -52,9 +62,10 @@ typedef struct ty_result {
     int      shown;         /* the rank whose times are in the row */
     long     steps;
     double  *loss;          /* [steps] mean loss of the batch, or NULL for ghosts */
-    long     epochs;
-    double  *accuracy;      /* [epochs] on the test set, NAN where not measured or meaningless; or NULL */
-    double  *test_loss;     /* [epochs] likewise */
+    double  *end;           /* [steps] seconds from the start to the end of each, on rank 0, evaluations left out; or NULL */
+    ty_target target;
+    long     evaluations;
+    ty_evaluation *evaluation; /* [evaluations] of the test set, in order; or NULL */
     int      ranks;
     ty_rank_report *report; /* [ranks] */
     ty_event *event;        /* of all ranks, in rank order; report[i].events each */

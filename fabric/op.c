@@ -30,7 +30,9 @@ int ty_op_all(ty_rank *r, const ty_work *works, int n, ty_tensor t)
     const ty_class cls = leading(r, works, n);
     ty_trace_open(r, (int)cls);
     for (int i = 0; i < n; i++) {
-        const double seconds = seconds_of(r, works[i]) * (r->quiet ? 1 : 1 + r->slower);
+        const double seconds = seconds_of(r, works[i]) * (1 + r->slower);
+        if (r->paused)
+            continue;
         r->ops->charge(r, seconds);
         if (r->quiet)
             continue;

@@ -30,6 +30,7 @@ struct ty_rank {
     double               idle_s; /* seconds spent blocked since the ledger was reset */
     double               since;  /* [s] when the ledger was reset */
     int                  quiet;  /* > 0: messages are not counted (barriers, results) */
+    int                  paused; /* > 0: no part of a step, computing takes no virtual time */
     int                  computing; /* 1 + class of the kernel that runs now; 0: none */
     double               computing_since; /* [s] */
     double               slower; /* computing takes 1 + slower times as long: machine/pace.h */

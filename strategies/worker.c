@@ -188,6 +188,7 @@ void ty_worker_pause(ty_worker *w)
 {
     ty_rank *r = w->rank;
     r->quiet++;
+    r->paused++;
     w->traced = r->trace && r->trace->on;
     ty_trace_on(r, 0);
     w->paused_at = ty_now(r);
@@ -200,6 +201,7 @@ void ty_worker_resume(ty_worker *w)
     ty_rank *r = w->rank;
     double gone = ty_now(r) - w->paused_at;
     r->quiet--;
+    r->paused--;
     ty_trace_on(r, w->traced);
     r->idle_s = w->paused_idle + gone;
     ty_memory_account_restore(r->mem, &w->paused_ledger);

@@ -161,7 +161,7 @@ START_TEST(a_run_is_as_long_as_asked)
     ty_point p = point("serial", "threads", 1);
     ty_result r = done(p);
     ck_assert_int_eq(r.steps, 4);
-    ck_assert_int_eq(r.epochs, 0);
+    ck_assert_int_eq(r.evaluations, 0);
     ck_assert_msg(isnan(r.row.accuracy) && isnan(r.row.test_loss), "a score without an epoch");
     ty_result_free(&r);
     p.steps = 0;
@@ -169,11 +169,11 @@ START_TEST(a_run_is_as_long_as_asked)
     p.batch = 400; /* 1500 samples: three full batches and one of 300 */
     r = done(p);
     ck_assert_int_eq(r.steps, 8);
-    ck_assert_int_eq(r.epochs, 2);
-    ck_assert(r.accuracy[0] > 0.05 && r.accuracy[1] <= 1);
-    ck_assert_double_eq(r.row.accuracy, r.accuracy[1]);
-    ck_assert(r.test_loss[0] > 0.1 && r.test_loss[0] < 4);
-    ck_assert_double_eq(r.row.test_loss, r.test_loss[1]);
+    ck_assert_int_eq(r.evaluations, 2);
+    ck_assert(r.evaluation[0].score.accuracy > 0.05 && r.evaluation[1].score.accuracy <= 1);
+    ck_assert_double_eq(r.row.accuracy, r.evaluation[1].score.accuracy);
+    ck_assert(r.evaluation[0].score.loss > 0.1 && r.evaluation[0].score.loss < 4);
+    ck_assert_double_eq(r.row.test_loss, r.evaluation[1].score.loss);
     ck_assert_double_eq(r.row.loss, r.loss[7]);
     ty_result_free(&r);
     p.epochs = 0; /* real runs: one epoch */

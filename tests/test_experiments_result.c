@@ -15,8 +15,9 @@ static const char columns[] =
     "exposed_s,comm_hidden_s,wait_s,"
     "speedup,efficiency,serial_fraction,bytes_sent,messages,peak_bytes,fits,loss,accuracy,closed_"
     "form_s,energy_j,cost_usd,ok,"
-    "message,batch,micro_batches,threads,seed,collective,fidelity,step_p10_s,step_p90_s,test_loss\n";
-enum { COLUMNS = 38 };
+    "message,batch,micro_batches,threads,seed,collective,fidelity,step_p10_s,step_p90_s,test_loss,"
+    "until_s\n";
+enum { COLUMNS = 39 };
 
 static char text[8192];
 
@@ -100,7 +101,8 @@ static ty_row full(void)
                     .fidelity = "message",
                     .step_p10_s = 0.3,
                     .step_p90_s = 0.35,
-                    .test_loss = 1.25};
+                    .test_loss = 1.25,
+                    .until_s = 12.5};
 }
 
 START_TEST(the_columns_are_those_of_the_design_in_their_order)
@@ -151,7 +153,8 @@ START_TEST(a_row_comes_back_as_it_was)
                                               "message",
                                               "0.3",
                                               "0.35",
-                                              "1.25"};
+                                              "1.25",
+                                              "12.5"};
     for (int i = 0; i < COLUMNS; i++)
         ck_assert_str_eq(f[i], want[i]);
 }
@@ -173,12 +176,12 @@ START_TEST(a_missing_figure_is_an_empty_field)
     ty_row r = full();
     r.loss = r.accuracy = r.energy_j = r.cost_usd = NAN;
     r.speedup = INFINITY; /* no figure either */
-    r.step_p90_s = r.test_loss = NAN;
+    r.step_p90_s = r.test_loss = r.until_s = NAN;
     r.message[0] = 0;
     ck_assert_int_eq(fields(written(&r), f), COLUMNS);
-    static const int empty[] = {15, 22, 23, 25, 26, 28, 36, 37};
+    static const int empty[] = {15, 22, 23, 25, 26, 28, 36, 37, 38};
     for (int i = 0, k = 0; i < COLUMNS; i++) {
-        int is_empty = k < 8 && empty[k] == i;
+        int is_empty = k < 9 && empty[k] == i;
         ck_assert_msg((f[i][0] == 0) == is_empty, "field %d is '%s'", i, f[i]);
         k += is_empty;
     }

@@ -49,9 +49,9 @@ START_TEST(the_test_text_is_scored_after_every_epoch_by_whoever_trains)
         p.epochs = 2;
         ty_result r = done(p);
         ck_assert_msg(r.row.ok, "%s", r.row.message);
-        ck_assert_int_eq(r.epochs, 2);
+        ck_assert_int_eq(r.evaluations, 2);
         for (int k = 0; k < 2; k++)
-            loss[i][k] = r.test_loss[k];
+            loss[i][k] = r.evaluation[k].score.loss;
         ck_assert_double_gt(loss[i][0], loss[i][1]);
         ck_assert_double_lt(loss[i][0], log((double)gpt.classes));
         ck_assert_double_gt(loss[i][1], 2);
