@@ -13,7 +13,6 @@
 #define TY_EXPERIMENTS_BENCH_COLLECTIVE_H
 
 #include "experiments/bench_ranks.h"
-#include "strategies/collectives/collective.h"
 
 typedef struct ty_collective_line {
     const ty_collective *collective;
@@ -31,7 +30,8 @@ typedef struct ty_collective_bench {
     size_t sizes;
     int    quick;       /* fewer samples */
     void (*each)(void *arg, const void *line); /* a ty_collective_line */
-    void  *arg;
+    void (*progress)(void *arg, double fraction, double loss); /* of a simulation; may be NULL; loss 0 */
+    void  *arg;         /* of both */
 } ty_collective_bench;
 
 /* TY_EUSAGE when no operation or algorithm is called so. */
@@ -42,6 +42,12 @@ ty_err ty_collective_bench_run(const ty_collective_bench *b);
 /* Run once on whole numbers and return how many elements of this member are not what they must be. Afterwards x is zero and
  * stays so, however often it is summed. By every member; 0 for a ghost. */
 size_t ty_collective_check(const ty_team *t, const ty_collective *c, ty_tensor x);
+
+/* The same, then timed, by every rank; *t is filled in on rank 0. */
+void ty_collective_measure(const ty_bench_rank *b, const ty_collective *c, size_t n, int quick, ty_bench_times *t);
+
+/* [s] of the slowest of P members for n floats; 0 when nothing is known of the network. */
+double ty_collective_closed_form(const ty_collective *a, const ty_costing *c, int P, size_t n);
 
 /* busbw / algbw for n members. */
 double ty_bus_factor(ty_operation op, int n);

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "experiments/bench_roof.h"
 #include "fabric/team.h"
+#include "strategies/collectives/collective.h"
 
 enum { TY_MOST_SAMPLES = 64 };
 
@@ -57,13 +58,19 @@ typedef struct ty_bench_lines {
     size_t line_size, most; /* bytes of one; room */
     void (*each)(void *arg, const void *line);
     void  *each_arg;
+    void (*progress)(void *arg, double fraction, double loss); /* of a simulation, twice a second; may be NULL */
+    void  *progress_arg;
     void  *line; /* the rest is filled in by ty_bench_ranks_run */
     size_t *n;
+    volatile double *done; /* fraction: written by rank 0 */
     int    at_once;
 } ty_bench_lines;
 
 /* By rank 0: a line is complete. */
 void ty_bench_line(ty_bench_lines *l, const void *line);
+
+/* What closed forms of a rank are computed from; net.beta 0: nothing is known of the network. */
+ty_costing ty_bench_costing(const ty_bench_place *p);
 
 /* Run body(rank, arg) on all ranks. */
 ty_err ty_bench_ranks_run(const ty_bench_place *p, ty_main body, void *arg, ty_bench_lines *l);
