@@ -199,15 +199,15 @@ void ty_collective_measure(const ty_bench_rank *b, const ty_collective *c, size_
 
 static void one_line(session *s, const ty_bench_rank *b, const ty_collective *c, size_t n)
 {
-    const ty_costing costing = ty_bench_costing(&s->bench->place);
-    ty_collective_line l = {.collective = c,
+    ty_collective_line l = {.costing = ty_bench_costing(&s->bench->place),
+                            .collective = c,
                             .workers = b->team.n,
                             .bytes = n * sizeof(float),
                             .checked = c->op != TY_BARRIER && !s->bench->place.ghost};
     ty_collective_measure(b, c, n, s->bench->quick, &l.times);
     if (b->team.me)
         return;
-    l.closed_form_s = ty_collective_closed_form(c, &costing, b->team.n, n);
+    l.closed_form_s = ty_collective_closed_form(c, &l.costing, b->team.n, n);
     ty_bench_line(&s->lines, &l);
 }
 

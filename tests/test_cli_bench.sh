@@ -79,6 +79,40 @@ if command -v mpirun >/dev/null && "$trainyard" list fabrics | grep -q 'mpi.*mpi
     done
 fi
 
+# ---- pictures ----
+run bench collective --quick --filter tree --bytes 4k --out one
+exits 0
+prints "no winner map and no time against workers: one number of workers"
+prints "no time against bytes: one size"
+exists one/run.json one/collective.csv
+[ ! -e one/rows.csv ] || wrong "'$what' writes rows of runs that there were none of"
+[ "$(find one -name '*.gp' | wc -l)" -eq 0 ] || wrong "'$what' plots one number"
+if has_simgrid; then
+    run bench collective --fabric sim --platform ideal --network textbook --workers 2..16*2 --bytes 4k..2M*16 \
+        --out map --csv rows.csv
+    exits 0
+    cmp -s rows.csv map/collective.csv || wrong "--csv differs from the folder's collective.csv"
+    prints "no winner map of alltoall: no other algorithm than pairwise here"
+    for op in allreduce reduce-scatter allgather broadcast; do
+        exists map/winners-$op.gp map/winners-$op.dat map/times-$op.gp map/times-$op.dat
+        [ "$(grep -c '^[1-4] [1-3] ' map/winners-$op.dat)" -eq 12 ] || wrong "the map of $op has not a cell a size and number of workers"
+    done
+    exists map/times-gather.dat
+    [ ! -e map/winners-gather.dat ] || wrong "a winner map of one algorithm"
+    awk -F, '$1 == "allreduce" && $4 == 16 && $5 == 4000 && (!t || $6 < t) { t = $6; best = $2 } END { print best }' rows.csv >a
+    sed -n 's/^4 1 [0-9]* "\([a-z-]*\)".*/\1/p' map/winners-allreduce.dat >b
+    cmp -s a b || wrong "the map's winner at 16 workers and 4 kB is not the one with the least time"
+    if command -v gnuplot >/dev/null; then
+        for plot in winners-allreduce times-gather; do
+            exists map/$plot.svg
+            (cd map && rm $plot.svg && gnuplot $plot.gp) || wrong "$plot.gp does not draw by itself"
+            exists map/$plot.svg
+        done
+    fi
+    run bench collective --quick --filter tree --bytes 4k --out map
+    [ ! -e map/winners-allreduce.svg ] || wrong "an earlier command's map is left in the folder"
+fi
+
 # ---- simulated: exact ----
 if has_simgrid; then
     run bench collective --fabric sim --platform ideal --network textbook --workers 2,5 --bytes 8..524288*16 --csv first.csv --real
