@@ -9,7 +9,6 @@
 #include "cli/bench.h"
 #include "cli/bench_site.h"
 #include "cli/setup.h"
-#include "experiments/mpirun.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,21 +20,8 @@ typedef struct bench {
     char place[320];
     ty_collective_line *line;
     size_t lines, room, wrong, disturbed;
-    ty_progress progress;
-    double done, current, planned; /* work before this number of workers, in it, of all */
+    ty_site_progress progress;
 } bench;
-
-/* What simulating so many workers takes, roughly: as many messages as a ring has. */
-static double effort(long workers)
-{
-    return (double)workers * (double)workers;
-}
-
-static void tell(void *arg, double fraction, double none)
-{
-    bench *b = arg;
-    ty_progress_tell(&b->progress, (b->done + fraction * b->current) / b->planned, none);
-}
 
 static void print_head(const bench *b, const ty_site *p, int workers)
 {
@@ -104,7 +90,7 @@ static void each(void *arg, const void *line)
 {
     bench *b = arg;
     const ty_collective_line *l = line;
-    ty_progress_clear(&b->progress);
+    ty_progress_clear(&b->progress.line);
     print_line(b->screen, l);
     fflush(b->screen);
     if (b->csv)
@@ -126,14 +112,16 @@ static ty_err one_count(bench *b, ty_site *p, const ty_options *o, const ty_coun
     ty_site_name(p, b->place, sizeof b->place);
     if (ty_setup_speaks())
         print_head(b, p, workers);
-    ty_err e = ty_collective_bench_run(&(ty_collective_bench){.place = p->bench,
-                                                              .filter = o->filter,
-                                                              .bytes = bytes->v,
-                                                              .sizes = bytes->n,
-                                                              .quick = o->quick,
-                                                              .each = each,
-                                                              .progress = o->quiet ? NULL : tell,
-                                                              .arg = b});
+    ty_err e = ty_collective_bench_run(
+        &(ty_collective_bench){.place = p->bench,
+                               .filter = o->filter,
+                               .bytes = bytes->v,
+                               .sizes = bytes->n,
+                               .quick = o->quick,
+                               .each = each,
+                               .arg = b,
+                               .progress = o->quiet ? NULL : ty_site_progress_tell,
+                               .progress_arg = &b->progress});
     ty_site_close(p);
     if (ty_setup_speaks())
         fputc('\n', b->screen);
@@ -200,11 +188,9 @@ static ty_err leave(bench *b, const ty_site *p, ty_output *out)
 static ty_err run_all(bench *b, ty_site *p, const ty_options *o, const ty_counts *bytes,
                       const ty_counts *workers)
 {
-    ty_progress_open(&b->progress);
-    for (size_t i = 0; i < workers->n; i++)
-        b->planned += effort(workers->v[i]);
-    for (size_t i = 0; i < workers->n; i++, b->done += b->current) {
-        b->current = effort(workers->v[i]);
+    ty_site_progress_open(&b->progress, workers, 1);
+    for (size_t i = 0; i < workers->n; i++) {
+        ty_site_progress_next(&b->progress, (int)workers->v[i]);
         TY_TRY(one_count(b, p, o, bytes, (int)workers->v[i]));
     }
     return ty_ok();
@@ -213,13 +199,10 @@ static ty_err run_all(bench *b, ty_site *p, const ty_options *o, const ty_counts
 static ty_err run(bench *b, const ty_options *o, ty_output *out)
 {
     ty_site p;
-    ty_counts bytes, workers = o->workers;
+    ty_counts bytes, workers;
     TY_TRY(ty_site_open(&p, o, 1));
     TY_TRY(ty_site_bytes(o, USUAL_BYTES, sizeof(float), &bytes));
-    if (!workers.n)
-        workers = (ty_counts){.v = {2}, .n = 1};
-    if (!strcmp(p.bench.fabric->name, "mpi"))
-        workers = (ty_counts){.v = {ty_mpirun_size()}, .n = 1};
+    workers = ty_site_workers(&p, o);
     if (ty_setup_speaks())
         TY_TRY(ty_output_open(out, "bench", o->out));
     ty_setup_note_options(out, o);
@@ -230,6 +213,8 @@ static ty_err run(bench *b, const ty_options *o, ty_output *out)
 
 ty_err ty_bench_collective(const ty_options *o)
 {
+    if (o->crossover)
+        return ty_bench_crossover(o);
     ty_file csv = {0};
     ty_output out = {0};
     bench b = {.screen = ty_screen(o)};
@@ -241,7 +226,7 @@ ty_err ty_bench_collective(const ty_options *o)
     }
     b.csv = csv.f;
     ty_err e = ty_site_keep_rows(&csv, run(&b, o, &out));
-    ty_progress_clear(&b.progress);
+    ty_progress_clear(&b.progress.line);
     ty_output_abandon(&out);
     free(b.line);
     return e;

@@ -89,6 +89,38 @@ void ty_site_close(ty_site *p)
     p->bench.platform = NULL;
 }
 
+ty_counts ty_site_workers(const ty_site *p, const ty_options *o)
+{
+    if (!strcmp(p->bench.fabric->name, "mpi"))
+        return (ty_counts){.v = {ty_mpirun_size()}, .n = 1};
+    return o->workers.n ? o->workers : (ty_counts){.v = {2}, .n = 1};
+}
+
+static double messages_of(double workers)
+{
+    return workers * (workers - 1);
+}
+
+void ty_site_progress_open(ty_site_progress *p, const ty_counts *workers, int runs_of_each)
+{
+    *p = (ty_site_progress){0};
+    ty_progress_open(&p->line);
+    for (size_t i = 0; i < workers->n; i++)
+        p->planned += runs_of_each * messages_of((double)workers->v[i]);
+}
+
+void ty_site_progress_next(ty_site_progress *p, int workers)
+{
+    p->done += p->current;
+    p->current = messages_of(workers);
+}
+
+void ty_site_progress_tell(void *progress, double fraction, double none)
+{
+    ty_site_progress *p = progress;
+    ty_progress_tell(&p->line, (p->done + fraction * p->current) / p->planned, none);
+}
+
 const char *ty_site_name(const ty_site *p, char *text, size_t size)
 {
     const ty_platform *f = p->bench.platform;

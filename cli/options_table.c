@@ -124,8 +124,10 @@ const ty_option ty_option_table[] = {
      "exit with 1 when a target is missed"},
     {NULL, "filter", 0, "NAME", TY_TEXT, AT(filter), 0, 0, TY_BENCH, "all", NULL,
      "only what is called so, or belongs to that class"},
+    {NULL, "crossover", 0, "A,B", TY_TEXT, AT(crossover), 0, 0, TY_BENCH, NULL, NULL,
+     "collective: the size from which the other of two algorithms of --filter (allreduce) is quicker; --bytes: where to look"},
     {NULL, "bytes", 0, "LIST", TY_COUNTS, AT(bytes), 0, 1L << 31, TY_BENCH,
-     "collective: 8..67108864*4; fabric: 0,8..16777216*8", NULL, "sizes of messages [B] (4096,65536 or 8..1048576*2); fabric: of pingpong and exchange"},
+     "collective: 8..67108864*4; fabric: 0,8..16777216*8", NULL, "sizes of messages [B] (4096,65536 or 4k..100M*4, k = 1000); fabric: of pingpong and exchange"},
 
     {"What to write", NULL, 0, NULL, TY_HEADING, 0, 0, 0, TY_ALL, NULL, NULL, NULL},
     {NULL, "out", 'o', "DIR", TY_TEXT, AT(out), 0, 0, RUNS | TY_DEMO | TY_VALIDATE, "runs/<UTC>-<command>-<id>", NULL,

@@ -324,7 +324,7 @@ void ty_print_files(FILE *f, const char *dir)
     for (int i = 0; i < n; i++) {
         timelines += !strncmp(entry[i]->d_name, "trace-", 6);
         if (has_ending(entry[i]->d_name, ".svg") || has_ending(entry[i]->d_name, "run.json") ||
-            has_ending(entry[i]->d_name, "rows.csv") || !strcmp(entry[i]->d_name, "trace.json"))
+            has_ending(entry[i]->d_name, ".csv") || !strcmp(entry[i]->d_name, "trace.json"))
             fprintf(f, " %s", entry[i]->d_name);
         free(entry[i]);
     }

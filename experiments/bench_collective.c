@@ -236,7 +236,7 @@ ty_err ty_collective_bench_run(const ty_collective_bench *b)
                   .each = b->each,
                   .each_arg = b->arg,
                   .progress = b->progress,
-                  .progress_arg = b->arg}};
+                  .progress_arg = b->progress_arg}};
     for (size_t i = 0; i < ty_collectives_n; i++)
         s.lines.most += sizes_of(b, ty_collectives[i]);
     return ty_bench_ranks_run(&b->place, body, &s, &s.lines);

@@ -33,8 +33,9 @@ typedef struct ty_collective_bench {
     size_t sizes;
     int    quick;       /* fewer samples */
     void (*each)(void *arg, const void *line); /* a ty_collective_line */
-    void (*progress)(void *arg, double fraction, double loss); /* of a simulation; may be NULL; loss 0 */
-    void  *arg;         /* of both */
+    void  *arg;
+    void (*progress)(void *arg, double fraction, double loss); /* of a simulation, loss 0; may be NULL */
+    void  *progress_arg;
 } ty_collective_bench;
 
 /* TY_EUSAGE when no operation or algorithm is called so. */

@@ -66,14 +66,19 @@ static void collect(const ty_bench_rank *b, report *all)
     }
 }
 
-/* Does everybody measure again? */
-static int agree(const ty_bench_rank *b, int again)
+void ty_bench_rank_tell(const ty_bench_rank *b, void *x, size_t bytes)
 {
     ty_rank *r = b->team.rank;
     if (r->id)
-        ty_recv(r, 0, REPORTS, &again, sizeof again);
+        ty_recv(r, 0, REPORTS, x, bytes);
     for (int i = 1; r->id == 0 && i < b->team.n; i++)
-        ty_send(r, i, REPORTS, &again, sizeof again);
+        ty_send(r, i, REPORTS, x, bytes);
+}
+
+/* Does everybody measure again? */
+static int agree(const ty_bench_rank *b, int again)
+{
+    ty_bench_rank_tell(b, &again, sizeof again);
     return again;
 }
 
@@ -108,6 +113,13 @@ void ty_bench_line(ty_bench_lines *l, const void *line)
     *l->done = (double)*l->n / (double)l->most;
     if (l->at_once)
         l->each(l->each_arg, line);
+}
+
+void ty_bench_tell(ty_bench_lines *l, double fraction)
+{
+    *l->done = fraction;
+    if (l->at_once && l->progress)
+        l->progress(l->progress_arg, fraction, 0);
 }
 
 int ty_bench_busy(const ty_bench_place *p)
