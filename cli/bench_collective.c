@@ -29,9 +29,9 @@ static void print_head(const bench *b, const ty_site *p, int workers)
             "%s, %d workers; median (p10..p90) of the slowest worker, each sample behind a "
             "barrier%s\n"
             "algbw = bytes / time; busbw: what a link carries (factors of nccl-tests); #wrong: "
-            "elements that are not the exact sum or copy\n%s\n\n",
+            "elements that are not the exact sum or copy\n%s\n%s\n",
             b->place, workers, p->bench.fabric->virtual_time ? "; one simulated run is exact" : "",
-            p->machine_says);
+            p->machine_says, ty_site_says_mixed(p));
     fprintf(b->screen, "%-15s %-18s %10s %12s %24s %9s %9s %8s %12s\n", "operation", "algorithm",
             "bytes", "time us", "(p10..p90)", "algbw", "busbw", "#wrong", "closed form");
     fprintf(b->screen, "%-15s %-18s %10s %12s %24s %9s %9s %8s %12s\n", "", "", "", "", "", "GB/s",
@@ -49,8 +49,9 @@ static void print_line(FILE *f, const ty_collective_line *l)
     if (l->closed_form_s > 0)
         snprintf(form, sizeof form, "%.2f", 1e6 * l->closed_form_s);
     if (l->bytes && t->seconds > 0) {
-        snprintf(alg, sizeof alg, "%.3f", rate);
-        snprintf(bus, sizeof bus, "%.3f", rate * ty_bus_factor(l->collective->op, l->workers));
+        const double link = rate * ty_bus_factor(l->collective->op, l->workers);
+        snprintf(alg, sizeof alg, "%.*f", rate < 0.1 ? 5 : 3, rate);
+        snprintf(bus, sizeof bus, "%.*f", link < 0.1 ? 5 : 3, link);
     }
     fprintf(f, "%-15s %-18s %10zu", ty_operation_name[l->collective->op], l->collective->name,
             l->bytes);

@@ -148,9 +148,9 @@ static void print_head(const search *s)
                 : "measured to 1 %: times are noisy, and with them the place where they cross");
     fprintf(s->screen,
             "textbook (ring, tree): S* = alpha B ((N-1) - log2 N) / (log2 N - (N-1)/N), log2 N "
-            "rounded up; no additions\n\n"
-            "%8s  %-14s %-18s %-18s %12s %14s %8s %12s %8s %10s\n",
-            "workers", "time of", "quicker below", "quicker above",
+            "rounded up; no additions\n"
+            "%s\n%8s  %-14s %-18s %-18s %12s %14s %8s %12s %8s %10s\n",
+            ty_site_says_mixed(&s->site), "workers", "time of", "quicker below", "quicker above",
             simulated ? "simulated B" : "measured B", "closed form B", "off", "textbook B", "off",
             "additions");
 }

@@ -121,6 +121,14 @@ void ty_site_progress_tell(void *progress, double fraction, double none)
     ty_progress_tell(&p->line, (p->done + fraction * p->current) / p->planned, none);
 }
 
+const char *ty_site_says_mixed(const ty_site *p)
+{
+    const ty_platform *f = p->bench.platform;
+    return f && f->ranks_per_host > 1 && f->ranks_per_host < p->bench.ranks
+               ? "closed forms: as if every message went from host to host\n"
+               : "";
+}
+
 const char *ty_site_name(const ty_site *p, char *text, size_t size)
 {
     const ty_platform *f = p->bench.platform;

@@ -27,6 +27,9 @@ ty_err ty_site_open(ty_site *p, const ty_options *o, int closed_form);
 ty_err ty_site_ranks(ty_site *p, const ty_options *o, int ranks);
 void   ty_site_close(ty_site *p);
 
+/* A line, "" where it is not so: ranks share hosts, which closed forms do not know. */
+const char *ty_site_says_mixed(const ty_site *p);
+
 /* Those of --workers, or 2; under mpirun as many as it started. */
 ty_counts ty_site_workers(const ty_site *p, const ty_options *o);
 

@@ -191,7 +191,7 @@ void ty_collective_measure(const ty_bench_rank *b, const ty_collective *c, size_
                            ty_bench_times *t)
 {
     ty_tensor x = ty_tensor_new(b->team.rank, TY_PARAM, 1, n);
-    const size_t wrong = ty_collective_check(&b->team, c, x);
+    const size_t wrong = b->team.rank->job->ghost ? 0 : ty_collective_check(&b->team, c, x);
     calls k = {c, &b->team, x, calls_of(b, c, ty_bytes(x))};
     ty_bench_rank_measure(b, samples_of(ty_bytes(x), quick), sample, &k, wrong, t);
     ty_drop(b->team.rank, x);

@@ -9,9 +9,10 @@ if (!exists('terminal')) terminal = 'svg'
 max(a, b) = a > b ? a : b
 left = 90.0
 top = 70.0
-below = 140.0
 across = max((6.5 * letters + 14) * |workers|, 7 * max(strlen(note), strlen(never)) - left) # of all cells [pixels]
 wide = left + across + 20
+keys = ceil(1.0 * |label| / max(1, floor(wide / 165))) # rows of the key
+below = 120.0 + 20 * keys
 high = top + 46.0 * |bytes| + below
 if (terminal eq 'png') {
     eval sprintf("set terminal pngcairo noenhanced size %d,%d font 'Helvetica,11' background 'white'", wide, high)
@@ -33,7 +34,7 @@ set label 1 heading at screen 0.5, 1 - 20 / high center font ',15'
 set label 2 note at screen 0.5, 1 - 44 / high center font ',11'
 set label 3 "in a cell: the quickest, and below it the next one, with how much longer it takes" at screen 0.5, 44 / high center font ',11'
 set label 4 never at screen 0.5, 24 / high center font ',11'
-set key at screen 0.5, 72 / high center maxrows 1 Left reverse samplen 1 width 1
+set key at screen 0.5, (62.0 + 10 * keys) / high center maxrows keys Left reverse samplen 1 width 1
 
 set xlabel 'workers' offset 0,0.3
 set ylabel 'bytes on each worker' offset 1.5,0
