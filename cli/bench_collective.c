@@ -152,7 +152,7 @@ static ty_err write_rows(const bench *b, const char *dir)
     return ty_file_commit(&w);
 }
 
-/* "sim ethernet shared, alpha 48.0 us, B 118 MB/s, additions as on the calibrated machine" */
+/* "sim ethernet shared, alpha 48.0 us, B 118 MB/s, additions of the machine model" */
 static void describe(const bench *b, const ty_site *p, char *note, size_t size)
 {
     const ty_net net = b->lines ? b->line[b->lines - 1].costing.net : (ty_net){0};
@@ -203,9 +203,9 @@ static ty_err run(bench *b, const ty_options *o, ty_output *out)
     ty_counts bytes, workers;
     TY_TRY(ty_site_open(&p, o, 1));
     TY_TRY(ty_site_bytes(o, USUAL_BYTES, sizeof(float), &bytes));
-    workers = ty_site_workers(&p, o);
+    TY_TRY(ty_site_workers(&p, o, &workers));
     if (ty_setup_speaks())
-        TY_TRY(ty_output_open(out, "bench", o->out));
+        TY_TRY(ty_output_open(out, "bench-collective", o->out));
     ty_setup_note_options(out, o);
     TY_TRY(run_all(b, &p, o, &bytes, &workers));
     TY_TRY(leave(b, &p, out));

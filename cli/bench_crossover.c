@@ -122,7 +122,7 @@ static ty_err open_search(search *s, const ty_options *o)
     if (s->bytes.v[0] / (long)sizeof(float) == s->bytes.v[s->bytes.n - 1] / (long)sizeof(float))
         return ty_error(TY_EUSAGE, "--crossover looks between sizes, and --bytes gives one; write "
                                    "for example --bytes 4..64M*4");
-    s->workers = ty_site_workers(&s->site, o);
+    TY_TRY(ty_site_workers(&s->site, o, &s->workers));
     s->row = ty_zalloc(2 * s->workers.n, sizeof *s->row);
     return ty_ok();
 }
@@ -331,18 +331,19 @@ static ty_err leave(const search *s, ty_output *out)
 
 static ty_err run(search *s, ty_output *out, ty_file *csv)
 {
+    ty_err e = ty_ok();
     const int twice = s->site.bench.fabric->virtual_time && s->site.bench.machine;
     if (ty_setup_speaks())
-        TY_TRY(ty_output_open(out, "bench", s->o->out));
+        TY_TRY(ty_output_open(out, "bench-collective", s->o->out));
     if (ty_setup_speaks() && s->o->csv)
         TY_TRY(ty_file_open(csv, s->o->csv));
     ty_setup_note_options(out, s->o);
     ty_site_progress_open(&s->progress, &s->workers, 1 + twice);
-    for (size_t i = 0; i < s->workers.n; i++)
-        TY_TRY(one_count(s, (int)s->workers.v[i]));
+    for (size_t i = 0; i < s->workers.n && !e.code; i++)
+        e = one_count(s, (int)s->workers.v[i]);
     if (csv->f)
         csv_rows(csv->f, s);
-    return leave(s, out);
+    return e.code ? e : leave(s, out);
 }
 
 ty_err ty_bench_crossover(const ty_options *o)

@@ -89,16 +89,22 @@ void ty_site_close(ty_site *p)
     p->bench.platform = NULL;
 }
 
-ty_counts ty_site_workers(const ty_site *p, const ty_options *o)
+ty_err ty_site_workers(ty_site *p, const ty_options *o, ty_counts *workers)
 {
+    long most = 0;
+    *workers = o->workers.n ? o->workers : (ty_counts){.v = {2}, .n = 1};
     if (!strcmp(p->bench.fabric->name, "mpi"))
-        return (ty_counts){.v = {ty_mpirun_size()}, .n = 1};
-    return o->workers.n ? o->workers : (ty_counts){.v = {2}, .n = 1};
+        *workers = (ty_counts){.v = {ty_mpirun_size()}, .n = 1};
+    for (size_t i = 0; i < workers->n; i++)
+        most = workers->v[i] > most ? workers->v[i] : most;
+    TY_TRY(ty_site_ranks(p, o, (int)most));
+    ty_site_close(p);
+    return ty_ok();
 }
 
-static double messages_of(double workers)
+static double effort_of(double workers)
 {
-    return workers * (workers - 1);
+    return workers * workers;
 }
 
 void ty_site_progress_open(ty_site_progress *p, const ty_counts *workers, int runs_of_each)
@@ -106,13 +112,13 @@ void ty_site_progress_open(ty_site_progress *p, const ty_counts *workers, int ru
     *p = (ty_site_progress){0};
     ty_progress_open(&p->line);
     for (size_t i = 0; i < workers->n; i++)
-        p->planned += runs_of_each * messages_of((double)workers->v[i]);
+        p->planned += runs_of_each * effort_of((double)workers->v[i]);
 }
 
 void ty_site_progress_next(ty_site_progress *p, int workers)
 {
     p->done += p->current;
-    p->current = messages_of(workers);
+    p->current = effort_of(workers);
 }
 
 void ty_site_progress_tell(void *progress, double fraction, double none)

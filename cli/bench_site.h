@@ -30,10 +30,10 @@ void   ty_site_close(ty_site *p);
 /* A line, "" where it is not so: ranks share hosts, which closed forms do not know. */
 const char *ty_site_says_mixed(const ty_site *p);
 
-/* Those of --workers, or 2; under mpirun as many as it started. */
-ty_counts ty_site_workers(const ty_site *p, const ty_options *o);
+/* Those of --workers, or 2; under mpirun as many as it started. What is wrong with a place for most of them is found here. */
+ty_err ty_site_workers(ty_site *p, const ty_options *o, ty_counts *workers);
 
-/* Progress of simulations of several numbers of workers: each counts as many messages as a ring has. */
+/* Progress of simulations of several numbers of workers: each counts as its square, as the messages of a ring do. */
 typedef struct ty_site_progress {
     ty_progress line;
     double done, current, planned; /* before this simulation, in it, in all */

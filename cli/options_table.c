@@ -132,7 +132,7 @@ const ty_option ty_option_table[] = {
     {"What to write", NULL, 0, NULL, TY_HEADING, 0, 0, 0, TY_ALL, NULL, NULL, NULL},
     {NULL, "out", 'o', "DIR", TY_TEXT, AT(out), 0, 0, RUNS | TY_DEMO | TY_VALIDATE, "runs/<UTC>-<command>-<id>", NULL,
      "folder for run.json, rows.csv, trace.json and plots"},
-    {NULL, "out", 'o', "DIR", TY_TEXT, AT(out), 0, 0, TY_BENCH, "kernel: none; collective: runs/<UTC>-bench-<id>", NULL,
+    {NULL, "out", 'o', "DIR", TY_TEXT, AT(out), 0, 0, TY_BENCH, "kernel: none; collective: runs/<UTC>-bench-collective-<id>", NULL,
      "folder for plots and their data: kernel the roofline, collective winner maps and times"},
     {NULL, "out", 'o', "FILE", TY_TEXT, AT(out), 0, 0, TY_PLATFORM, "-", NULL,
      "file for the platform; - is standard output"},

@@ -47,7 +47,7 @@ ty_err ty_collective_bench_run(const ty_collective_bench *b);
  * stays so, however often it is summed. By every member; 0 for a ghost. */
 size_t ty_collective_check(const ty_team *t, const ty_collective *c, ty_tensor x);
 
-/* The same, then timed, by every rank; *t is filled in on rank 0. */
+/* By every rank: the check, but for ghosts, then the time; *t is filled in on rank 0. */
 void ty_collective_measure(const ty_bench_rank *b, const ty_collective *c, size_t n, int quick, ty_bench_times *t);
 
 /* [s] of the slowest of P members for n floats; 0 when nothing is known of the network. */

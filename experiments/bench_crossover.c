@@ -31,6 +31,7 @@ void ty_crossings_find(ty_difference difference, void *arg, const long *bytes, s
 {
     int last = 0;
     size_t from = 0;
+    TY_CHECK(sizes <= TY_MOST_CROSSINGS, "more than %d sizes", TY_MOST_CROSSINGS);
     *c = (ty_crossings){.first = -1};
     for (size_t i = 0; i < sizes; i++) {
         const size_t floats = (size_t)bytes[i] / sizeof(float);
@@ -39,7 +40,7 @@ void ty_crossings_find(ty_difference difference, void *arg, const long *bytes, s
             continue;
         if (!last)
             c->first = sign > 0;
-        else if (sign != last && c->n < TY_MOST_CROSSINGS)
+        else if (sign != last)
             c->bytes[c->n++] = sizeof(float) * bisect(difference, arg, from, floats, last, grain);
         last = sign;
         from = floats;

@@ -14,18 +14,19 @@
 
 #include "experiments/bench_collective.h"
 
-enum { TY_MOST_CROSSINGS = 8 };
+enum { TY_MOST_CROSSINGS = 64 };
 
 /* Who is quicker from which size on, within a range. */
 typedef struct ty_crossings {
     int    first;                    /* at the smallest size: 0 or 1; -1: equal everywhere */
-    size_t n;                        /* changes; more than TY_MOST_CROSSINGS are not kept */
+    size_t n;                        /* changes: fewer than there are sizes */
     size_t bytes[TY_MOST_CROSSINGS]; /* the smallest whole number of floats at which the other one is quicker, rising */
 } ty_crossings;
 
-/* Follow the sign of difference(arg, floats) = seconds of the first - seconds of the second over rising bytes[sizes], and bisect between two
- * neighbours where it changes, until the places differ by a float or by `grain`, relatively. Differences within TY_SAME_TIME of
- * *scale, which the function sets to the longer of both times, have no sign. */
+/* Follow the sign of difference(arg, floats) = seconds of the first - seconds of the second over rising bytes[sizes], at most
+ * TY_MOST_CROSSINGS of them, and bisect between two neighbours where it changes, until the places differ by a float or by
+ * `grain`, relatively. Differences within TY_SAME_TIME of *scale, which the function sets to the longer of both times, have no
+ * sign. */
 typedef double (*ty_difference)(void *arg, size_t floats, double *scale);
 void ty_crossings_find(ty_difference difference, void *arg, const long *bytes, size_t sizes, double grain, ty_crossings *c);
 

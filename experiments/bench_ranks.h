@@ -54,6 +54,8 @@ typedef struct ty_bench_place {
 int ty_bench_busy(const ty_bench_place *p);
 /* Between two ranks, as far as it is known: of a platform, or of threads that are calibrated; else {0}. */
 ty_net ty_bench_net(const ty_bench_place *p);
+/* What closed forms of a rank are computed from; net.beta 0: nothing is known of the network. */
+ty_costing ty_bench_costing(const ty_bench_place *p);
 
 /* The lines of a benchmark: rank 0 writes them, each(each_arg, line) gets them in its process; at once where time is real, at the
  * end of a simulation, which runs in a child process. */
@@ -73,9 +75,6 @@ typedef struct ty_bench_lines {
 void ty_bench_line(ty_bench_lines *l, const void *line);
 /* By rank 0: such a fraction of the work is done; for lines that take long. */
 void ty_bench_tell(ty_bench_lines *l, double fraction);
-
-/* What closed forms of a rank are computed from; net.beta 0: nothing is known of the network. */
-ty_costing ty_bench_costing(const ty_bench_place *p);
 
 /* Run body(rank, arg) on all ranks. */
 ty_err ty_bench_ranks_run(const ty_bench_place *p, ty_main body, void *arg, ty_bench_lines *l);

@@ -27,6 +27,9 @@ refuses 2 "cannot read nowhere.yaml" bench collective --machine nowhere.yaml
 refuses 2 "cannot" bench kernel --filter softmax_xent --quick --out plain/sub
 refuses 2 "cannot write" bench kernel --filter softmax_xent --quick --csv plain/rows.csv
 
+if has_simgrid; then
+    refuses 2 "too few for 32 workers" bench collective --fabric sim --platform ethernet --workers 2,32,4
+fi
 for pair in ring ring, ring,tree,star; do
     refuses 2 "write for example ring,tree" bench collective --crossover $pair
 done
