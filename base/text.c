@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -138,6 +139,29 @@ ty_err ty_parse_count(const char *what, const char *text, long lo, long hi, long
     return ty_ok();
 }
 
+/* So many times `scale`: 4 of 4k. */
+static ty_err scaled(const char *what, const char *text, long scale, long lo, long hi, long *value)
+{
+    long v;
+    TY_TRY(ty_parse_count(what, text, LONG_MIN / scale, LONG_MAX / scale, &v));
+    if (v * scale < lo || v * scale > hi)
+        return ty_error(TY_EUSAGE, "%s: %ld is out of range; use %ld to %ld", what, v * scale, lo,
+                        hi);
+    *value = v * scale;
+    return ty_ok();
+}
+
+/* A number with or without a prefix behind it: 4k is 4000. */
+static ty_err parse_item(const char *what, char *text, long lo, long hi, long *value)
+{
+    const size_t length = strlen(text);
+    const double scale = length > 1 ? prefix(text[length - 1]) : 0;
+    if (scale < 1)
+        return ty_parse_count(what, text, lo, hi, value);
+    text[length - 1] = 0;
+    return scaled(what, text, (long)scale, lo, hi, value);
+}
+
 /* One piece between commas: a number, a..b, or a..b*k. */
 static ty_err parse_range(const char *what, char *piece, long lo, long hi, long *list, size_t max,
                           size_t *n)
@@ -148,10 +172,10 @@ static ty_err parse_range(const char *what, char *piece, long lo, long hi, long 
         *dots = 0;
     if (star)
         *star = 0;
-    TY_TRY(ty_parse_count(what, piece, lo, hi, &a));
+    TY_TRY(parse_item(what, piece, lo, hi, &a));
     b = a;
     if (dots)
-        TY_TRY(ty_parse_count(what, dots + 2, lo, hi, &b));
+        TY_TRY(parse_item(what, dots + 2, lo, hi, &b));
     if (star)
         TY_TRY(ty_parse_count(what, star + 1, 2, 1000000, &k));
     if (b < a || (k && a <= 0))

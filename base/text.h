@@ -31,8 +31,8 @@ ty_err ty_check_bytes(const char *what, double bytes);
 /* Whole number in [lo, hi]; TY_EUSAGE otherwise. */
 ty_err ty_parse_count(const char *what, const char *text, long lo, long hi, long *value);
 
-/* "1,2,4..64", "2..64*2": commas, a..b by one, a..b*k by factor. Fills list[max], *n; every value
- * in [lo, hi]. */
+/* "1,2,4..64", "2..64*2", "4k..100M*4": commas, a..b by one, a..b*k by factor, SI prefixes k, M, G (4k is 4000). Fills
+ * list[max], *n; every value in [lo, hi]. */
 ty_err ty_parse_counts(const char *what, const char *text, long lo, long hi, long *list, size_t max,
                        size_t *n);
 

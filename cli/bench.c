@@ -19,8 +19,9 @@ static const struct {
     {"kernel", ty_bench_kernel, " threads gemm quick filter csv out "},
     {"step", ty_bench_step, " threads gemm quick filter csv "},
     {"collective", ty_bench_collective,
-     " workers bytes quick filter csv fabric platform network workers-per-node real machine "
-     "timeout "},
+     " workers bytes quick filter crossover csv out quiet fabric platform network workers-per-node "
+     "real "
+     "machine timeout "},
     {"fabric", ty_bench_fabric,
      " bytes quick filter csv fabric platform network workers-per-node machine timeout "},
 };
@@ -40,7 +41,7 @@ static void list_options(const char *options, char *text, size_t size)
 static ty_err check_options(const ty_options *o, int i)
 {
     const char *name, *value;
-    char word[48], takes[200];
+    char word[48], takes[240];
     for (int k = 0; ty_options_given(o, k, &name, &value); k++) {
         snprintf(word, sizeof word, " %s ", name);
         if (strstr(part[i].options, word))

@@ -11,6 +11,7 @@
 ty_err ty_bench_kernel(const ty_options *o);
 ty_err ty_bench_step(const ty_options *o);
 ty_err ty_bench_collective(const ty_options *o);
+ty_err ty_bench_crossover(const ty_options *o); /* `bench collective` with --crossover */
 ty_err ty_bench_fabric(const ty_options *o);
 
 #endif

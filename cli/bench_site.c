@@ -89,6 +89,52 @@ void ty_site_close(ty_site *p)
     p->bench.platform = NULL;
 }
 
+ty_err ty_site_workers(ty_site *p, const ty_options *o, ty_counts *workers)
+{
+    long most = 0;
+    *workers = o->workers.n ? o->workers : (ty_counts){.v = {2}, .n = 1};
+    if (!strcmp(p->bench.fabric->name, "mpi"))
+        *workers = (ty_counts){.v = {ty_mpirun_size()}, .n = 1};
+    for (size_t i = 0; i < workers->n; i++)
+        most = workers->v[i] > most ? workers->v[i] : most;
+    TY_TRY(ty_site_ranks(p, o, (int)most));
+    ty_site_close(p);
+    return ty_ok();
+}
+
+static double effort_of(double workers)
+{
+    return workers * workers;
+}
+
+void ty_site_progress_open(ty_site_progress *p, const ty_counts *workers, int runs_of_each)
+{
+    *p = (ty_site_progress){0};
+    ty_progress_open(&p->line);
+    for (size_t i = 0; i < workers->n; i++)
+        p->planned += runs_of_each * effort_of((double)workers->v[i]);
+}
+
+void ty_site_progress_next(ty_site_progress *p, int workers)
+{
+    p->done += p->current;
+    p->current = effort_of(workers);
+}
+
+void ty_site_progress_tell(void *progress, double fraction, double none)
+{
+    ty_site_progress *p = progress;
+    ty_progress_tell(&p->line, (p->done + fraction * p->current) / p->planned, none);
+}
+
+const char *ty_site_says_mixed(const ty_site *p)
+{
+    const ty_platform *f = p->bench.platform;
+    return f && f->ranks_per_host > 1 && f->ranks_per_host < p->bench.ranks
+               ? "closed forms: as if every message went from host to host\n"
+               : "";
+}
+
 const char *ty_site_name(const ty_site *p, char *text, size_t size)
 {
     const ty_platform *f = p->bench.platform;

@@ -6,7 +6,7 @@
 #define TY_CLI_BENCH_SITE_H
 
 #include "base/file.h"
-#include "cli/options.h"
+#include "cli/setup.h"
 #include "experiments/bench_ranks.h"
 #include "sim/platform.h"
 
@@ -26,6 +26,21 @@ ty_err ty_site_open(ty_site *p, const ty_options *o, int closed_form);
 /* Make it one of so many ranks. ty_site_close closes it again. */
 ty_err ty_site_ranks(ty_site *p, const ty_options *o, int ranks);
 void   ty_site_close(ty_site *p);
+
+/* A line, "" where it is not so: ranks share hosts, which closed forms do not know. */
+const char *ty_site_says_mixed(const ty_site *p);
+
+/* Those of --workers, or 2; under mpirun as many as it started. What is wrong with a place for most of them is found here. */
+ty_err ty_site_workers(ty_site *p, const ty_options *o, ty_counts *workers);
+
+/* Progress of simulations of several numbers of workers: each counts as its square, as the messages of a ring do. */
+typedef struct ty_site_progress {
+    ty_progress line;
+    double done, current, planned; /* before this simulation, in it, in all */
+} ty_site_progress;
+void ty_site_progress_open(ty_site_progress *p, const ty_counts *workers, int runs_of_each);
+void ty_site_progress_next(ty_site_progress *p, int workers);
+void ty_site_progress_tell(void *progress, double fraction, double none); /* of the current one */
 
 /* "threads", "mpi", "sim ethernet shared". */
 const char *ty_site_name(const ty_site *p, char *text, size_t size);

@@ -38,7 +38,9 @@ const ty_command ty_commands[] = {
      "  trainyard bench kernel --filter convolution --quick\n"
      "  trainyard bench step --threads 2\n"
      "  trainyard bench collective --workers 2,4 --filter allreduce\n"
-     "  trainyard bench collective --fabric sim --platform ethernet --workers 8 --bytes 1024..67108864*4\n"
+     "  trainyard bench collective --fabric sim --platform ideal --workers 2..64*2 --bytes 4k..100M*4 --out map\n"
+     "  trainyard bench collective --fabric sim --platform ideal --network textbook --workers 2..64*2 --crossover ring,tree\n"
+     "  trainyard bench collective --fabric sim --platform ethernet --workers 2..16*2 --bytes 4M --filter star\n"
      "  mpirun -n 2 trainyard bench fabric --fabric mpi\n", ty_main_bench},
     {"doctor", TY_DOCTOR, "", "Say what works on this machine, what is missing and how to get it.",
      "  trainyard doctor\n", ty_main_doctor},

@@ -41,7 +41,7 @@ typedef struct ty_options {
     const char *strategy[TY_LIST_MAX];
     size_t      strategies;
     const char *workload, *fabric, *platform, *network, *collective, *optimizer, *machine, *gemm;
-    const char *data, *csv, *json, *out, *filter;
+    const char *data, *csv, *json, *out, *filter, *crossover;
     ty_counts   workers, bytes;
     long        workers_per_node, threads, dp, tp, pp, micro_batches, batch, steps, epochs, seed;
     long        layers, width, heads, context, samples, repeat, trace_steps;

@@ -40,9 +40,9 @@ int ty_default_workers(const char *strategy, const char *fabric)
 /* ---- progress -------------------------------------------------------------------------------- */
 
 /* On a terminal one line that is written over; elsewhere a line every five seconds. */
-static void tell(void *arg, double fraction, double loss)
+void ty_progress_tell(void *progress, double fraction, double loss)
 {
-    ty_progress *p = arg;
+    ty_progress *p = progress;
     double now = ty_clock(), spent;
     char left[32] = "", history[32] = "";
     if (fraction < p->last) /* the next run of several */
@@ -69,12 +69,17 @@ void ty_progress_clear(ty_progress *p)
     p->shown = 0;
 }
 
+void ty_progress_open(ty_progress *p)
+{
+    *p = (ty_progress){.begun = ty_clock(), .terminal = isatty(2)};
+    p->told = p->begun;
+}
+
 static void progress_init(ty_progress *p, ty_point *point, int quiet)
 {
-    p->begun = p->told = ty_clock();
-    p->terminal = isatty(2);
+    ty_progress_open(p);
     if (!quiet) {
-        point->progress = tell;
+        point->progress = ty_progress_tell;
         point->progress_arg = p;
     }
 }
@@ -276,7 +281,7 @@ static ty_err open_output(ty_setup *s, const ty_options *o, const char *command)
     return try_file(o->json);
 }
 
-static void note_options(ty_output *out, const ty_options *o)
+void ty_setup_note_options(ty_output *out, const ty_options *o)
 {
     const char *name, *value;
     for (int i = 0; ty_options_given(o, i, &name, &value); i++)
@@ -296,7 +301,7 @@ ty_err ty_setup_open(ty_setup *s, const ty_options *o, const char *command)
         TY_TRY(ty_point_check(&s->point));
     TY_TRY(check_platform(&s->point));
     TY_TRY(open_output(s, o, command));
-    note_options(&s->out, o);
+    ty_setup_note_options(&s->out, o);
     TY_TRY(open_machine(s, o));
     progress_init(&s->progress, &s->point, o->quiet || !ty_setup_speaks());
     return ty_ok();
@@ -333,7 +338,7 @@ void ty_print_files(FILE *f, const char *dir)
     for (int i = 0; i < n; i++) {
         timelines += !strncmp(entry[i]->d_name, "trace-", 6);
         if (has_ending(entry[i]->d_name, ".svg") || has_ending(entry[i]->d_name, "run.json") ||
-            has_ending(entry[i]->d_name, "rows.csv") || !strcmp(entry[i]->d_name, "trace.json"))
+            has_ending(entry[i]->d_name, ".csv") || !strcmp(entry[i]->d_name, "trace.json"))
             fprintf(f, " %s", entry[i]->d_name);
         free(entry[i]);
     }

@@ -29,6 +29,12 @@ typedef struct ty_setup {
 ty_err ty_setup_open(ty_setup *s, const ty_options *o, const char *command);
 void   ty_setup_close(ty_setup *s);
 
+/* Note every option that was given in run.json. */
+void ty_setup_note_options(ty_output *out, const ty_options *o);
+
+/* Progress of something that begins now: `progress` is a ty_progress, loss 0 where there is none. */
+void ty_progress_open(ty_progress *p);
+void ty_progress_tell(void *progress, double fraction, double loss);
 /* Take the line of progress off a terminal. */
 void ty_progress_clear(ty_progress *p);
 

@@ -3,7 +3,6 @@
 
 #include "base/text.h"
 #include "kernels/kernels.h"
-#include "sim/platform.h"
 
 #include <math.h>
 #include <string.h>
@@ -180,39 +179,41 @@ typedef struct session {
     ty_bench_lines lines;
 } session;
 
-static ty_costing costing(const ty_bench_place *p)
+double ty_collective_closed_form(const ty_collective *a, const ty_costing *c, int P, size_t n)
 {
-    const int busy = ty_bench_busy(p), here = ty_kernel_max_threads();
-    ty_costing c = {.net = ty_bench_net(p), .machine = p->machine, .threads = 1, .busy = busy};
-    c.share = p->platform ? (double)busy / p->platform->cores : (double)p->ranks / here;
-    return c;
+    double most = 0;
+    for (int me = 0; c->net.beta > 0 && me < P; me++)
+        most = fmax(most, a->cost(c, P, me, n).seconds);
+    return most;
 }
 
-static double closed_form(const ty_bench_place *p, const ty_collective *a, size_t n)
+void ty_collective_measure(const ty_bench_rank *b, const ty_collective *c, size_t n, int quick,
+                           ty_bench_times *t)
 {
-    const ty_costing c = costing(p);
-    double most = 0;
-    for (int me = 0; c.net.beta > 0 && me < p->ranks; me++)
-        most = fmax(most, a->cost(&c, p->ranks, me, n).seconds);
-    return most;
+    ty_tensor x = ty_tensor_new(b->team.rank, TY_PARAM, 1, n);
+    const size_t wrong = b->team.rank->job->ghost ? 0 : ty_collective_check(&b->team, c, x);
+    calls k = {c, &b->team, x, calls_of(b, c, ty_bytes(x))};
+    ty_bench_rank_measure(b, samples_of(ty_bytes(x), quick), sample, &k, wrong, t);
+    ty_drop(b->team.rank, x);
 }
 
 static void one_line(session *s, const ty_bench_rank *b, const ty_collective *c, size_t n)
 {
-    const ty_team *t = &b->team;
-    ty_tensor x = ty_tensor_new(t->rank, TY_PARAM, 1, n);
-    const size_t bytes = ty_bytes(x), wrong = ty_collective_check(t, c, x);
-    calls k = {c, t, x, calls_of(b, c, bytes)};
-    ty_collective_line l = {.collective = c,
-                            .workers = t->n,
-                            .bytes = bytes,
-                            .checked = c->op != TY_BARRIER && !t->rank->job->ghost};
-    ty_bench_rank_measure(b, samples_of(bytes, s->bench->quick), sample, &k, wrong, &l.times);
-    ty_drop(t->rank, x);
-    if (t->me)
+    ty_collective_line l = {.costing = ty_bench_costing(&s->bench->place),
+                            .collective = c,
+                            .workers = b->team.n,
+                            .bytes = n * sizeof(float),
+                            .checked = c->op != TY_BARRIER && !s->bench->place.ghost};
+    ty_collective_measure(b, c, n, s->bench->quick, &l.times);
+    if (b->team.me)
         return;
-    l.closed_form_s = closed_form(&s->bench->place, c, n);
+    l.closed_form_s = ty_collective_closed_form(c, &l.costing, b->team.n, n);
     ty_bench_line(&s->lines, &l);
+}
+
+static size_t sizes_of(const ty_collective_bench *b, const ty_collective *c)
+{
+    return !takes(b->filter, c) ? 0 : c->op == TY_BARRIER ? 1 : b->sizes;
 }
 
 static void body(ty_rank *r, void *arg)
@@ -222,9 +223,7 @@ static void body(ty_rank *r, void *arg)
     ty_bench_rank_open(&b, r);
     for (size_t i = 0; i < ty_collectives_n; i++) {
         const ty_collective *c = ty_collectives[i];
-        if (!takes(s->bench->filter, c))
-            continue;
-        for (size_t k = 0; k < (c->op == TY_BARRIER ? 1 : s->bench->sizes); k++)
+        for (size_t k = 0; k < sizes_of(s->bench, c); k++)
             one_line(s, &b, c,
                      c->op == TY_BARRIER ? 0 : (size_t)s->bench->bytes[k] / sizeof(float));
     }
@@ -234,8 +233,11 @@ ty_err ty_collective_bench_run(const ty_collective_bench *b)
 {
     session s = {b,
                  {.line_size = sizeof(ty_collective_line),
-                  .most = ty_collectives_n * b->sizes,
                   .each = b->each,
-                  .each_arg = b->arg}};
+                  .each_arg = b->arg,
+                  .progress = b->progress,
+                  .progress_arg = b->progress_arg}};
+    for (size_t i = 0; i < ty_collectives_n; i++)
+        s.lines.most += sizes_of(b, ty_collectives[i]);
     return ty_bench_ranks_run(&b->place, body, &s, &s.lines);
 }

@@ -5,7 +5,6 @@
 #include "experiments/child.h"
 #include "kernels/kernels.h"
 #include "sim/platform.h"
-#include "strategies/collectives/collective.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -67,14 +66,19 @@ static void collect(const ty_bench_rank *b, report *all)
     }
 }
 
-/* Does everybody measure again? */
-static int agree(const ty_bench_rank *b, int again)
+void ty_bench_rank_tell(const ty_bench_rank *b, void *x, size_t bytes)
 {
     ty_rank *r = b->team.rank;
     if (r->id)
-        ty_recv(r, 0, REPORTS, &again, sizeof again);
+        ty_recv(r, 0, REPORTS, x, bytes);
     for (int i = 1; r->id == 0 && i < b->team.n; i++)
-        ty_send(r, i, REPORTS, &again, sizeof again);
+        ty_send(r, i, REPORTS, x, bytes);
+}
+
+/* Does everybody measure again? */
+static int agree(const ty_bench_rank *b, int again)
+{
+    ty_bench_rank_tell(b, &again, sizeof again);
     return again;
 }
 
@@ -106,8 +110,16 @@ void ty_bench_line(ty_bench_lines *l, const void *line)
     TY_CHECK(*l->n < l->most, "more than %zu lines", l->most);
     memcpy((char *)l->line + *l->n * l->line_size, line, l->line_size);
     ++*l->n;
+    *l->done = (double)*l->n / (double)l->most;
     if (l->at_once)
         l->each(l->each_arg, line);
+}
+
+void ty_bench_tell(ty_bench_lines *l, double fraction)
+{
+    *l->done = fraction;
+    if (l->at_once && l->progress)
+        l->progress(l->progress_arg, fraction, 0);
 }
 
 int ty_bench_busy(const ty_bench_place *p)
@@ -121,6 +133,14 @@ ty_net ty_bench_net(const ty_bench_place *p)
     if (p->platform)
         return p->platform->ranks_per_host >= p->ranks ? p->platform->local : p->platform->net;
     return p->machine && p->fabric == &ty_fabric_threads ? p->machine->handoff : (ty_net){0};
+}
+
+ty_costing ty_bench_costing(const ty_bench_place *p)
+{
+    const int busy = ty_bench_busy(p), here = ty_kernel_max_threads();
+    ty_costing c = {.net = ty_bench_net(p), .machine = p->machine, .threads = 1, .busy = busy};
+    c.share = p->platform ? (double)busy / p->platform->cores : (double)p->ranks / here;
+    return c;
 }
 
 typedef struct run {
@@ -150,6 +170,7 @@ ty_err ty_bench_ranks_run(const ty_bench_place *p, ty_main body, void *arg, ty_b
 {
     struct head {
         size_t n;
+        double done[2]; /* fraction, and no loss */
         ty_err error;
         _Alignas(max_align_t) char lines[];
     } * shared;
@@ -158,12 +179,13 @@ ty_err ty_bench_ranks_run(const ty_bench_place *p, ty_main body, void *arg, ty_b
     run x = {p, body, arg, &shared->error};
     l->n = &shared->n;
     l->line = shared->lines;
+    l->done = shared->done;
     l->at_once = !p->fabric->virtual_time;
     ty_err e = ty_ok();
     if (l->at_once)
         run_here(&x, NULL);
     else
-        e = ty_child_run(run_here, &x, NULL, NULL, NULL, NULL);
+        e = ty_child_run(run_here, &x, NULL, l->progress, l->progress_arg, shared->done);
     for (size_t i = 0; !l->at_once && i < *l->n; i++)
         l->each(l->each_arg, shared->lines + i * l->line_size);
     if (!e.code)

@@ -92,9 +92,10 @@ static ty_err try_folder(const char *dir)
 static void clear_earlier(const char *dir)
 {
     static const char *const ours[] = {
-        "run.json",      "rows.csv",     "trace*.json", "speedup.???", "speedup.gp",
-        "breakdown.???", "breakdown.gp", "loss.???",    "loss.gp",     "time.???",
-        "time.gp",       "validate.???", "validate.gp"};
+        "run.json",      "rows.csv",     "trace*.json", "speedup.???",    "speedup.gp",
+        "breakdown.???", "breakdown.gp", "loss.???",    "loss.gp",        "time.???",
+        "time.gp",       "validate.???", "validate.gp", "collective.csv", "crossover.csv",
+        "winners-*.???", "winners-*.gp", "times-*.???", "times-*.gp"};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
         char pattern[1100];
         glob_t found;
@@ -256,7 +257,8 @@ static ty_err save_all(const ty_output *o, const char *csv, const char *json)
     snprintf(path, sizeof path, "%s/run.json", o->dir);
     TY_TRY(save_json(o, path));
     snprintf(path, sizeof path, "%s/rows.csv", o->dir);
-    TY_TRY(save_rows(o, path));
+    if (o->rows || csv)
+        TY_TRY(save_rows(o, path));
     if (csv)
         TY_TRY(save_rows(o, csv));
     return json ? save_json(o, json) : ty_ok();

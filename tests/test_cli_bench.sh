@@ -27,6 +27,23 @@ refuses 2 "cannot read nowhere.yaml" bench collective --machine nowhere.yaml
 refuses 2 "cannot" bench kernel --filter softmax_xent --quick --out plain/sub
 refuses 2 "cannot write" bench kernel --filter softmax_xent --quick --csv plain/rows.csv
 
+if has_simgrid; then
+    refuses 2 "too few for 32 workers" bench collective --fabric sim --platform ethernet --workers 2,32,4
+fi
+for pair in ring ring, ring,tree,star; do
+    refuses 2 "write for example ring,tree" bench collective --crossover $pair
+done
+refuses 2 "did you mean 'tree'" bench collective --crossover ring,trees
+refuses 2 "unknown algorithm of broadcast 'ring'" bench collective --filter broadcast --crossover ring,chain
+refuses 2 "ring stands there twice" bench collective --crossover ring,ring
+refuses 2 "alltoall has no other algorithm than pairwise" bench collective --filter alltoall --crossover pairwise,ring
+refuses 2 "did you mean 'allreduce'" bench collective --filter allreduc --crossover ring,tree
+refuses 2 "unknown operation" bench collective --filter ring --crossover ring,tree
+refuses 2 "--bytes gives one" bench collective --crossover ring,tree --bytes 4k
+refuses 2 "--crossover would change nothing in" bench fabric --crossover ring,tree
+refuses 2 "is out of range" bench collective --bytes 4k..9G*4
+refuses 2 "cannot" bench collective --quick --filter tree --bytes 4k --out plain/sub
+
 # ---- kernel ----
 run bench kernel --quick --filter image --csv rows.csv --out roof
 exits 0
@@ -78,6 +95,61 @@ if command -v mpirun >/dev/null && "$trainyard" list fabrics | grep -q 'mpi.*mpi
         [ "$(wc -l <rows.csv)" -gt 5 ] || wrong "$what: too few rows"
     done
 fi
+
+# ---- pictures ----
+run bench collective --quick --filter tree --bytes 4k --out one
+exits 0
+prints "no winner map and no time against workers: one number of workers"
+prints "no time against bytes: one size"
+exists one/run.json one/collective.csv
+[ ! -e one/rows.csv ] || wrong "'$what' writes rows of runs that there were none of"
+[ "$(find one -name '*.gp' | wc -l)" -eq 0 ] || wrong "'$what' plots one number"
+if has_simgrid; then
+    run bench collective --fabric sim --platform ideal --network textbook --workers 2..16*2 --bytes 4k..2M*16 \
+        --out map --csv rows.csv
+    exits 0
+    cmp -s rows.csv map/collective.csv || wrong "--csv differs from the folder's collective.csv"
+    prints "no winner map of alltoall: no other algorithm than pairwise here"
+    for op in allreduce reduce-scatter allgather broadcast; do
+        exists map/winners-$op.gp map/winners-$op.dat map/times-$op.gp map/times-$op.dat
+        [ "$(grep -c '^[1-4] [1-3] ' map/winners-$op.dat)" -eq 12 ] || wrong "the map of $op has not a cell a size and number of workers"
+    done
+    exists map/times-gather.dat
+    [ ! -e map/winners-gather.dat ] || wrong "a winner map of one algorithm"
+    awk -F, '$1 == "allreduce" && $4 == 16 && $5 == 4000 && (!t || $6 < t) { t = $6; best = $2 } END { print best }' rows.csv >a
+    sed -n 's/^4 1 [0-9]* "\([a-z-]*\)".*/\1/p' map/winners-allreduce.dat >b
+    cmp -s a b || wrong "the map's winner at 16 workers and 4 kB is not the one with the least time"
+    if command -v gnuplot >/dev/null; then
+        for plot in winners-allreduce times-gather; do
+            exists map/$plot.svg
+            (cd map && rm $plot.svg && gnuplot $plot.gp) || wrong "$plot.gp does not draw by itself"
+            exists map/$plot.svg
+        done
+    fi
+    run bench collective --quick --filter tree --bytes 4k --out map
+    [ ! -e map/winners-allreduce.svg ] || wrong "an earlier command's map is left in the folder"
+fi
+
+# ---- where two algorithms take equally long ----
+if has_simgrid; then
+    network="--fabric sim --platform cluster:bandwidth=1Gbps,latency=50us --network textbook"
+    run bench collective $network --workers 2,16 --crossover ring,tree --csv rows.csv --out cross
+    exits 0
+    prints "tree is nowhere quicker than ring, nor by the closed form"
+    cmp -s rows.csv cross/crossover.csv || wrong "--csv differs from the folder's crossover.csv"
+    awk -F, '$0 ~ /,16,0,tree,ring,/ { n = NF; if ($(n-2) > 0.95 * $n && $(n-2) < 1.05 * $n && $n > 22400 && $n < 22500) found = 1 }
+        END { exit !found }' rows.csv || wrong "the crossover of 16 workers is not within 5 % of the textbook's"
+    run bench collective $network --machine machine.yaml --workers 16 --crossover tree,ring --csv rows.csv --out cross
+    exits 0
+    prints "+ additions"
+    [ "$(grep -c ',16,[01],tree,ring,' rows.csv)" -eq 2 ] || wrong "'$what': not a row without and one with additions"
+    run bench collective $network --workers 8 --filter broadcast --crossover binomial,chain --csv - --out cross
+    exits 0
+    grep -q '^broadcast,binomial,chain,.*,8,0,binomial,chain,[0-9]*,[0-9]*,$' out || wrong "'$what': no row, or a textbook's crossover"
+fi
+run bench collective --quick --workers 2 --bytes 4,4k --crossover ring,tree --out cross
+exits 0
+prints "times are noisy"
 
 # ---- simulated: exact ----
 if has_simgrid; then

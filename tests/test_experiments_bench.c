@@ -5,9 +5,10 @@
  */
 #include "base/file.h"
 #include "experiments/bench_arena.h"
-#include "experiments/bench_collective.h"
+#include "experiments/bench_crossover.h"
 #include "experiments/bench_fabric.h"
 #include "kernels/kernels.h"
+#include "sim/platform.h"
 #include "tests/files.h"
 
 #include <check.h>
@@ -170,10 +171,30 @@ END_TEST
 
 START_TEST(bus_factors_are_those_of_nccl_tests)
 {
-    ck_assert_double_eq_tol(ty_bus_factor(TY_ALLREDUCE, 4), 1.5, 1e-12);
-    ck_assert_double_eq_tol(ty_bus_factor(TY_ALLGATHER, 4), 0.75, 1e-12);
-    ck_assert_double_eq_tol(ty_bus_factor(TY_REDUCE_SCATTER, 2), 0.5, 1e-12);
-    ck_assert_double_eq_tol(ty_bus_factor(TY_BROADCAST, 8), 1, 1e-12);
+    static const double both[] = {1, 1.5, 2 * 15. / 16}, one[] = {0.5, 0.75, 15. / 16};
+    static const int n[] = {2, 4, 16};
+    for (int i = 0; i < 3; i++) {
+        ck_assert_double_eq_tol(ty_bus_factor(TY_ALLREDUCE, n[i]), both[i], 1e-12);
+        ck_assert_double_eq_tol(ty_bus_factor(TY_REDUCE_SCATTER, n[i]), one[i], 1e-12);
+        ck_assert_double_eq_tol(ty_bus_factor(TY_ALLGATHER, n[i]), one[i], 1e-12);
+        ck_assert_double_eq_tol(ty_bus_factor(TY_ALLTOALL, n[i]), one[i], 1e-12);
+        ck_assert_double_eq_tol(ty_bus_factor(TY_GATHER, n[i]), one[i], 1e-12);
+        ck_assert_double_eq_tol(ty_bus_factor(TY_BROADCAST, n[i]), 1, 1e-12);
+    }
+}
+END_TEST
+
+/* What the factors are for: where an algorithm is as good as any can be and latency is nothing, busbw is the bandwidth of a link. */
+START_TEST(bus_bandwidth_of_optimal_algorithms_is_that_of_a_link)
+{
+    const ty_costing c = {.net = {.alpha = 0, .beta = 1e9}};
+    const ty_collective *best[] = {&ty_allreduce_ring, &ty_reduce_scatter_ring, &ty_allgather_ring,
+                                   &ty_alltoall_pairwise};
+    for (int i = 0; i < 4; i++) {
+        const size_t floats = 1 << 20;
+        const double seconds = ty_collective_closed_form(best[i], &c, 16, floats);
+        ck_assert_double_eq_tol(ty_bus_factor(best[i]->op, 16) * 4 * floats / seconds, 1e9, 1e6);
+    }
 }
 END_TEST
 
@@ -248,6 +269,87 @@ START_TEST(every_collective_is_checked_on_every_size)
 }
 END_TEST
 
+/* ---- where two algorithms cross ---- */
+
+/* Changes sign at 100, 1000 and 1e6 floats; between 300 and 400 there is no difference. */
+static double stairs(void *arg, size_t n, double *scale)
+{
+    *scale = *(double *)arg;
+    return n >= 300 && n < 400 ? 1e-12 : n < 100 || (n >= 1000 && n < 1000000) ? -1 : 1;
+}
+
+START_TEST(every_change_of_sign_is_found_to_the_float)
+{
+    double scale = 1;
+    ty_crossings c;
+    ty_crossings_find(stairs, &scale, (long[]){4, 1280, 3996, 4000, 40000000}, 5, 0, &c);
+    ck_assert(c.first == 0 && c.n == 3);
+    ck_assert(c.bytes[0] == 400 && c.bytes[1] == 4000 && c.bytes[2] == 4000000);
+    ty_crossings_find(stairs, &scale, (long[]){40000, 400000}, 2, 0, &c);
+    ck_assert(c.first == 0 && c.n == 0);
+    ty_crossings_find(stairs, &scale, (long[]){400, 3996}, 2, 0, &c);
+    ck_assert(c.first == 1 && c.n == 0);
+    ty_crossings_find(stairs, &scale, (long[]){1200, 1400}, 2, 0, &c);
+    ck_assert(c.first == -1 && c.n == 0);
+    scale = 1e10; /* beside so long times it is nothing anywhere */
+    ty_crossings_find(stairs, &scale, (long[]){4, 40000000}, 2, 0, &c);
+    ck_assert(c.first == -1 && c.n == 0);
+}
+END_TEST
+
+START_TEST(textbook_crossover_of_ring_and_tree)
+{
+    const ty_net net = {.alpha = 50e-6, .beta = 125e6};
+    ck_assert_double_eq_tol(ty_crossover_textbook(net, 16), 22449, 0.5);
+    ck_assert_double_eq_tol(ty_crossover_textbook(net, 8), 6250 * 4 / 2.125, 1e-6);
+    ck_assert(ty_crossover_textbook(net, 2) == 0 && ty_crossover_textbook(net, 1) == 0);
+}
+END_TEST
+
+static void cross(ty_crossover *q, int workers, const ty_machine *machine, size_t *run,
+                  size_t *form)
+{
+    ty_platform p;
+    ty_crossings c, f;
+    ty_err e = ty_platform_open(&p, "cluster:bandwidth=1Gbps,latency=50us,cores=1,speed=100Gf",
+                                TY_NET_TEXTBOOK, workers, 0, machine);
+    ck_assert_msg(e.code == TY_OK, "%s", e.msg);
+    q->place.platform = &p;
+    q->place.machine = machine;
+    q->place.ranks = workers;
+    e = ty_crossover_run(q, &c);
+    ck_assert_msg(e.code == TY_OK, "%s", e.msg);
+    ck_assert(ty_crossover_form(q, &f));
+    ck_assert(c.n == 1 && f.n == 1 && c.first == 1 && f.first == 1); /* below, the tree */
+    *run = c.bytes[0];
+    *form = f.bytes[0];
+    ty_platform_close(&p);
+}
+
+START_TEST(simulated_crossover_of_ring_and_tree_is_the_closed_forms)
+{
+    const ty_net net = {.alpha = 50e-6, .beta = 125e6};
+    ty_machine slow = {.cores = 1, .peak_flops = 100e9};
+    ty_crossover q = {.place = {.ghost = 1},
+                      .algorithm = {&ty_allreduce_ring, &ty_allreduce_tree},
+                      .bytes = (long[]){4, 4000, 4000000},
+                      .sizes = 3};
+    slow.rate[TY_CLASS_STREAM].bandwidth = 1e9;
+    if (ty_fabric_find("sim", &q.place.fabric).code)
+        return; /* built without SimGrid */
+    for (int workers = 8; workers <= 16; workers += 8) {
+        size_t run, form, later, later_form;
+        cross(&q, workers, NULL, &run, &form);
+        ck_assert_double_eq_tol(run, form, 0.001 * form);
+        ck_assert_double_eq_tol(run, ty_crossover_textbook(net, workers),
+                                0.01 * ty_crossover_textbook(net, workers));
+        cross(&q, workers, &slow, &later, &later_form);
+        ck_assert_double_eq_tol(later, later_form, 0.001 * later_form);
+        ck_assert_msg(later < 0.95 * run, "additions, of which the tree has more, change nothing");
+    }
+}
+END_TEST
+
 typedef struct verdict {
     const ty_collective *c;
     size_t wrong[2];
@@ -285,6 +387,10 @@ int main(void)
     tcase_add_test(cases, roof_is_the_lower_of_arithmetic_and_memory_and_says_which);
     tcase_add_test(cases, roofline_plot_holds_a_point_for_each_line_with_arithmetic);
     tcase_add_test(cases, bus_factors_are_those_of_nccl_tests);
+    tcase_add_test(cases, bus_bandwidth_of_optimal_algorithms_is_that_of_a_link);
+    tcase_add_test(cases, every_change_of_sign_is_found_to_the_float);
+    tcase_add_test(cases, textbook_crossover_of_ring_and_tree);
+    tcase_add_test(cases, simulated_crossover_of_ring_and_tree_is_the_closed_forms);
     tcase_add_test(cases, slowest_rank_of_each_sample_counts_and_wrong_ones_add_up);
     tcase_add_test(cases, every_collective_is_checked_on_every_size);
     tcase_add_test(cases, one_wrong_element_of_one_member_is_seen);
