@@ -31,7 +31,7 @@ static void keeps(trial t)
 /* Of each strategy: with each all-reduce, with few and many micro-batches. */
 static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
 {
-    static const char *const named[] = {"ring", "recursive", "tree", "rabenseifner", "star"};
+    static const char *const named[] = {"ring", "recursive", "tree", "rabenseifner", "star", "double-tree"};
     trial t = {.strategy = s, .problem = q, .workers = workers};
     t.tuning.bucket_bytes = s->uses & TY_USES_BUCKETS ? 4096 : 0; /* auto decides from cost, and so from the threads */
     if (s == &ty_serial || s == &ty_task_pipeline) {
@@ -62,7 +62,7 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
         for (t.tuning.servers = 0; t.tuning.servers <= workers; t.tuning.servers += workers > 2 ? 2 : 1)
             keeps(t);
     } else {
-        for (int i = 0; i < (s == &ty_data_zero1 ? 2 : 5); i++) {
+        for (int i = 0; i < (s == &ty_data_zero1 ? 2 : 6); i++) {
             t.collective = named[i];
             keeps(t);
         }

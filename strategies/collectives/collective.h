@@ -55,7 +55,7 @@ typedef struct ty_collective {
 } ty_collective;
 
 extern const ty_collective ty_allreduce_ring, ty_allreduce_recursive, ty_allreduce_rabenseifner,
-    ty_allreduce_tree, ty_allreduce_star, ty_reduce_scatter_ring, ty_reduce_scatter_recursive,
+    ty_allreduce_tree, ty_allreduce_double_tree, ty_allreduce_star, ty_reduce_scatter_ring, ty_reduce_scatter_recursive,
     ty_allgather_ring, ty_allgather_recursive, ty_broadcast_binomial,
     ty_broadcast_scatter_allgather, ty_broadcast_chain, ty_gather_linear, ty_alltoall_pairwise,
     ty_barrier_dissemination;
@@ -77,6 +77,10 @@ ty_chunk_run ty_chunks(ty_tensor x, int P, int first, int count);
 
 /* Send `out` to member `to` while receiving `in` from member `from`; each piece is a message. */
 void ty_exchange_chunks(const ty_team *t, int to, ty_chunk_run out, int from, ty_chunk_run in);
+
+/* Number of pieces, 1 .. 4096, in which x [n] goes fastest through a pipeline that a piece crosses in `fill` steps and its own:
+ * k* = sqrt(fill bytes(x) / (alpha beta)). Where the network is not known, pieces of 64 KiB. */
+int ty_pieces(ty_net net, int fill, size_t n);
 
 /* Send x to every other member at once. */
 void ty_team_send_all(const ty_team *t, ty_tensor x);
