@@ -16,6 +16,7 @@ const ty_collective *const ty_collectives[] = {
     &ty_allreduce_rabenseifner,
     &ty_allreduce_tree,
     &ty_allreduce_double_tree,
+    &ty_allreduce_hierarchical,
     &ty_allreduce_star,
     &ty_reduce_scatter_ring,
     &ty_reduce_scatter_recursive,
@@ -40,6 +41,13 @@ double ty_costing_work(const ty_costing *c, ty_work w)
 {
     double s = c->machine ? ty_machine_seconds(c->machine, w, c->threads, c->busy) : 0;
     return c->share > 1 ? s * c->share : s;
+}
+
+ty_costing ty_costing_inside(const ty_costing *c)
+{
+    ty_costing inside = *c;
+    inside.net = c->local.beta > 0 ? c->local : c->net;
+    return inside;
 }
 
 ty_chunk_run ty_chunks(ty_tensor x, int P, int first, int count)

@@ -28,6 +28,8 @@ typedef struct ty_costing {
     ty_net            net;     /* between two members */
     const ty_machine *machine; /* NULL: computing takes no time */
     int               threads, busy; /* OpenMP threads of a rank; ranks that compute on its host */
+    ty_net            local;   /* between two members on one node; {0}: as net */
+    int               per_node; /* members of neighbouring numbers on a node; 0: all of them */
     double            share;   /* > 1: so many times more threads than cores, each gets 1/share of
                                 * one; else 1 or 0 */
 } ty_costing;
@@ -44,6 +46,7 @@ typedef struct ty_cost {
 
 double ty_costing_message(const ty_costing *c, size_t n); /* [s] alpha + n floats / beta */
 double ty_costing_work(const ty_costing *c, ty_work w);   /* [s] */
+ty_costing ty_costing_inside(const ty_costing *c);        /* the same with the network of a node */
 
 typedef struct ty_collective {
     ty_operation     op;
@@ -55,7 +58,7 @@ typedef struct ty_collective {
 } ty_collective;
 
 extern const ty_collective ty_allreduce_ring, ty_allreduce_recursive, ty_allreduce_rabenseifner,
-    ty_allreduce_tree, ty_allreduce_double_tree, ty_allreduce_star, ty_reduce_scatter_ring, ty_reduce_scatter_recursive,
+    ty_allreduce_tree, ty_allreduce_double_tree, ty_allreduce_hierarchical, ty_allreduce_star, ty_reduce_scatter_ring, ty_reduce_scatter_recursive,
     ty_allgather_ring, ty_allgather_recursive, ty_broadcast_binomial,
     ty_broadcast_scatter_allgather, ty_broadcast_chain, ty_gather_linear, ty_alltoall_pairwise,
     ty_barrier_dissemination;
@@ -101,5 +104,8 @@ typedef struct ty_tree {
     int n, child[32];     /* quickest subtree first */
 } ty_tree;
 ty_tree ty_tree_place(int P, int me);
+
+/* Up that tree: x of member 0 becomes the sum, x of the others a part of it. */
+void ty_tree_reduce(const ty_team *t, ty_tensor x);
 
 #endif
