@@ -19,9 +19,9 @@
  * leads. Binomial tree up to the leaders, ring of the leaders, binomial tree down:
  *   time    tree(R members, x, inside) + ring(ceil(P/R) members, x, across)
  *
- * Members of neighbouring numbers share a node: R is per_node of the job. A team that begins in the middle of a node, or that
- * takes only every so-maniest rank, is taken for members on nodes of their own. With one node, or one member on each, this is
- * the ring.
+ * Members of neighbouring numbers share a node: R is per_node of the job. The members of a team
+ * that begins in the middle of a node, or whose ranks are no neighbours (stride > 1), count as one a node each; closed forms of
+ * such teams want per_node 1. With one node, or one member on each, this is the ring.
  */
 #include "strategies/collectives/collective.h"
 
