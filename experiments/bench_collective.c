@@ -185,7 +185,7 @@ static ty_costing costing(const ty_bench_place *p)
     const int busy = ty_bench_busy(p), here = ty_kernel_max_threads();
     ty_costing c = {.net = ty_bench_net(p), .machine = p->machine, .threads = 1, .busy = busy};
     c.local = p->platform ? p->platform->local : c.net;
-    c.per_node = p->platform ? p->platform->ranks_per_host : p->ranks;
+    c.per_node = p->per_node;
     c.share = p->platform ? (double)busy / p->platform->cores : (double)p->ranks / here;
     return c;
 }

@@ -137,7 +137,7 @@ static void run_here(void *a, void *unused)
     const ty_job job = {.ranks = p->ranks,
                         .threads = 1,
                         .busy = ty_bench_busy(p),
-                        .per_node = p->platform ? p->platform->ranks_per_host : p->ranks,
+                        .per_node = p->per_node,
                         .net = ty_bench_net(p),
                         .ghost = p->ghost,
                         .timeout_s = p->timeout_s,

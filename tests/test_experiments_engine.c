@@ -326,6 +326,26 @@ START_TEST(a_timeline_holds_the_traced_steps_and_no_more_events_than_there_is_ro
 }
 END_TEST
 
+/* Of 4 workers, 2 a node: 1 + 2 + 1 messages each; a ring of them all would send 6. */
+START_TEST(workers_per_node_group_hierarchical_sums_alike_on_every_fabric)
+{
+    const char *const fabric[] = {"threads", "sim"};
+    ty_result r[2];
+    for (int i = 0; i < 1 + can_simulate; i++) {
+        ty_point p = point("data-allreduce", fabric[i], 4);
+        p.workers_per_node = 2;
+        p.collective = "hierarchical";
+        p.ghost = 0;
+        p.keep_params = 1;
+        r[i] = done(p);
+        ck_assert_double_eq(r[i].row.messages, 4);
+        ck_assert(!memcmp(r[0].params, r[i].params, net.params * sizeof(float)));
+    }
+    for (int i = 0; i < 1 + can_simulate; i++)
+        ty_result_free(&r[i]);
+}
+END_TEST
+
 START_TEST(two_simulated_runs_print_the_same_row_and_timeline)
 {
     char text[2][65536];
@@ -375,6 +395,7 @@ int main(void)
     tcase_add_test(t, a_real_run_is_compared_with_serial_and_brings_its_parameters);
     tcase_add_test(t, a_ghost_has_no_loss_and_says_so);
     tcase_add_test(t, a_timeline_holds_the_traced_steps_and_no_more_events_than_there_is_room_for);
+    tcase_add_test(t, workers_per_node_group_hierarchical_sums_alike_on_every_fabric);
     tcase_add_test(t, two_simulated_runs_print_the_same_row_and_timeline);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
