@@ -11,9 +11,10 @@
  *   source  Sanders, Speck & Traff, Parallel Computing 35(12), 2009
  *
  * The trees are in-order trees of N = 2 i + 1 members, numbered 1 .. N: odd numbers are leaves, and every inner member has two
- * children. In the second tree all have moved up by one number, so that even ones are leaves. Where P is even, member 0 is
- * above the roots of both. In one step a member receives from at most two others and sends to at most two, at once: that
- * takes alpha + 2 pieces / beta, whoever it is.
+ * children. In the second tree everybody's number is one less (and the first is last), so that who is an inner member here is
+ * a leaf there. Where P is even, member 0 is above the roots of both. In one step a member receives from at most two others and
+ * sends to at most two, at once: that takes alpha + 2 pieces / beta, whoever it is. (The source takes two steps for it, each
+ * edge of the trees having one of two colours; its steps are as long as one piece, and twice as many.)
  *
  *   P = 7:         3               4        member 3 is number 4 in the first tree, number 3 in the second
  *                1   5           2   6
@@ -24,9 +25,12 @@
 
 enum { UP, DOWN, EDGES = 4 };
 
-/* A neighbour in one of the trees: piece i of that half of x comes or goes in step start + i. */
+/* A neighbour in one of the trees. */
 typedef struct edge {
-    int peer, half, start, in;
+    int peer, half;
+    int below; /* 1, 2: the peer is my first, second child; 0: my parent */
+    int start
+        [2]; /* piece i of that half of x goes up in step start[UP] + i, and down in start[DOWN] + i */
 } edge;
 
 static int in_trees(int P)
@@ -77,49 +81,52 @@ static spot above(int N)
     return s;
 }
 
-/* All edges of a member, those that bring something first; returns how many. */
-static int edges(int P, int me, int way, edge e[EDGES])
+/* Who has this number in the first or the second tree; number 0 is above them. */
+static int member(int N, int even, int half, int number)
 {
-    const int N = in_trees(P), even = P > N, number = me + !even;
-    int n = 0;
-    for (int in = 1; in >= 0; in--)
-        for (int half = 0; half < 2; half++) {
-            int mine = half && number ? (number + N - 2) % N + 1 : number;
-            spot s = mine ? find(N, mine) : above(N);
-            for (int i = 0; i < s.n && in == (way == UP); i++) {
-                int other = half ? s.child[i] % N + 1 : s.child[i];
-                e[n++] =
-                    (edge){other - !even, half, way == UP ? s.child_start[i] : s.depth + even, in};
-            }
-            int other = s.parent && half ? s.parent % N + 1 : s.parent;
-            if ((s.parent || (even && mine)) && in == (way == DOWN))
-                e[n++] = (edge){other - !even, half, way == UP ? s.start : s.depth + even - 1, in};
-        }
+    return (half && number ? number % N + 1 : number) - !even;
+}
+
+/* All edges of a member; returns how many. */
+static int edges(int P, int me, edge e[EDGES])
+{
+    const int N = in_trees(P), even = P > N, first = me + !even;
+    int n = 0, children = 0;
+    for (int half = 0; half < 2; half++) {
+        int number = half && first ? (first + N - 2) % N + 1 : first;
+        spot s = number ? find(N, number) : above(N);
+        s.depth += even;
+        for (int i = 0; i < s.n; i++)
+            e[n++] = (edge){
+                member(N, even, half, s.child[i]), half, ++children, {s.child_start[i], s.depth}};
+        if (s.depth > 0)
+            e[n++] = (edge){member(N, even, half, s.parent), half, 0, {s.start, s.depth - 1}};
+    }
     return n;
 }
 
-/* All pieces one way. Up, what comes is added; down, it is taken. */
+/* All pieces one way: in each step what comes is asked for, what goes is sent, and going up the sums are made. */
 static void flow(const ty_team *t, ty_tensor x, int k, int way, ty_tensor inbox)
 {
     edge e[EDGES];
-    const int n = edges(t->n, t->me, way, e), steps = fill(t->n) + k;
+    const int n = edges(t->n, t->me, e), steps = fill(t->n) + k;
     for (int s = 0; s < steps; s++) {
         ty_req *q[EDGES] = {NULL};
         ty_tensor piece[EDGES], in[EDGES];
         for (int j = 0; j < n; j++) {
-            if (s < e[j].start || s >= e[j].start + k)
+            const int i = s - e[j].start[way], up = way == UP && e[j].below;
+            if (i < 0 || i >= k)
                 continue;
-            piece[j] = ty_chunk(ty_chunk(x, 2, e[j].half), k, s - e[j].start);
-            in[j] =
-                way == UP && e[j].in ? ty_slice(ty_chunk(inbox, 2, j), 0, piece[j].n) : piece[j];
-            q[j] = e[j].in ? ty_team_irecv(t, e[j].peer, in[j])
-                           : ty_team_isend(t, e[j].peer, piece[j]);
+            piece[j] = ty_chunk(ty_chunk(x, 2, e[j].half), k, i);
+            in[j] = up ? ty_slice(ty_chunk(inbox, 2, e[j].below), 0, piece[j].n) : piece[j];
+            q[j] = up || (way == DOWN && !e[j].below) ? ty_team_irecv(t, e[j].peer, in[j])
+                                                      : ty_team_isend(t, e[j].peer, piece[j]);
         }
         for (int j = 0; j < n; j++)
             if (q[j])
                 ty_team_wait(t, q[j]);
-        for (int j = 0; j < n && way == UP; j++)
-            if (q[j] && e[j].in)
+        for (int j = 0; j < n; j++)
+            if (q[j] && way == UP && e[j].below)
                 ty_add(t->rank, piece[j], in[j]);
     }
 }
@@ -131,18 +138,17 @@ static size_t largest(size_t n, int k)
 
 static void run(const ty_team *t, ty_tensor x)
 {
+    edge e[EDGES];
+    int children = 0;
     if (t->n == 1)
         return;
     const int k = ty_pieces(t->rank->job->net, fill(t->n), x.n);
-    edge e[EDGES];
-    if (edges(t->n, t->me, UP, e) && e[0].in) {
-        ty_tensor inbox = ty_scratch(t->rank, 2 * largest(x.n, k));
-        flow(t, x, k, UP, inbox);
-        ty_drop(t->rank, inbox);
-    } else {
-        flow(t, x, k, UP, ty_slice(x, 0, 0));
-    }
-    flow(t, x, k, DOWN, ty_slice(x, 0, 0));
+    for (int j = 0, n = edges(t->n, t->me, e); j < n; j++)
+        children += e[j].below > 0; /* two, or none */
+    ty_tensor inbox = ty_scratch(t->rank, children ? 2 * largest(x.n, k) : 0);
+    flow(t, x, k, UP, inbox);
+    flow(t, x, k, DOWN, inbox);
+    ty_drop(t->rank, inbox);
 }
 
 /* How many steps the lower one of a root's two subtrees is ahead of the other: on the left all are full. */
@@ -174,18 +180,14 @@ static ty_cost cost(const ty_costing *c, int P, int me, size_t n)
     const int L = fill(P), k = ty_pieces(c->net, L, n);
     const size_t piece = largest(n, k);
     const double add = ty_costing_work(c, ty_work_add(piece));
-    for (int way = UP; way <= DOWN; way++) {
-        edge e[EDGES];
-        for (int j = 0, all = edges(P, me, way, e); j < all; j++) {
-            r.messages += e[j].in ? 0 : k;
-            r.bytes += e[j].in ? 0 : (double)(ty_chunk_size(n, 2, e[j].half) * sizeof(float));
-            r.compute_s += e[j].in && way == UP ? k * add : 0;
-            r.peak_bytes =
-                e[0].in && way == UP ? 2.0 * (double)(piece * sizeof(float)) : r.peak_bytes;
-        }
+    edge e[EDGES];
+    for (int j = 0, all = edges(P, me, e); j < all; j++) { /* to a parent up, to a child down */
+        r.messages += k;
+        r.bytes += (double)(ty_chunk_size(n, 2, e[j].half) * sizeof(float));
+        r.compute_s += e[j].below ? k * add : 0;
+        r.peak_bytes += e[j].below ? (double)(piece * sizeof(float)) : 0;
     }
-    r.seconds = (L + k) * 2 * (ty_costing_message(c, 2 * piece) + add);
-    r.seconds -= spared(c, P, k, piece);
+    r.seconds = (L + k) * 2 * (ty_costing_message(c, 2 * piece) + add) - spared(c, P, k, piece);
     return r;
 }
 
