@@ -17,7 +17,7 @@ static ty_err check_effects(const ty_options *o, int sim, int mpi, int closed_fo
     } rule[] = {
         {"platform", o->platform != NULL, sim, "add --fabric sim"},
         {"network", o->network != NULL, sim, "add --fabric sim"},
-        {"workers-per-node", o->workers_per_node > 0, sim, "add --fabric sim"},
+        {"workers-per-node", o->workers_per_node > 0, sim || closed_form, "add --fabric sim"},
         {"real", o->real, sim, "threads and mpi always send real numbers; add --fabric sim"},
         {"timeout", o->timeout_s > 0, mpi, "only waits of --fabric mpi end by it"},
         {"workers", o->workers.n > 0, !mpi, "mpirun -n says how many there are"},
@@ -72,6 +72,7 @@ ty_err ty_site_ranks(ty_site *p, const ty_options *o, int ranks)
 {
     ty_network network = TY_NET_SHARED;
     p->bench.ranks = ranks;
+    p->bench.per_node = (int)o->workers_per_node;
     if (!p->bench.fabric->virtual_time)
         return ty_ok();
     if (o->network)
@@ -79,6 +80,7 @@ ty_err ty_site_ranks(ty_site *p, const ty_options *o, int ranks)
     TY_TRY(ty_platform_open(&p->platform, o->platform ? o->platform : "multicore", network, ranks,
                             (int)o->workers_per_node, p->bench.machine));
     p->bench.platform = &p->platform;
+    p->bench.per_node = p->platform.ranks_per_host;
     return ty_ok();
 }
 

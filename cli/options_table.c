@@ -106,7 +106,7 @@ const ty_option ty_option_table[] = {
     {NULL, "network", 0, "MODE", TY_CHOICE, AT(network), 0, 0, RUNS | TY_PLATFORM | TY_BENCH, "shared", ty_network_name,
      "sim: textbook (latency + bytes/bandwidth), shared (links are shared) or tcp"},
     {NULL, "workers-per-node", 0, "N", TY_COUNT, AT(workers_per_node), 1, 65536, RUNS | TY_PLATFORM | TY_BENCH,
-     "1; one host: all", NULL, "sim: workers on each host"},
+     "1; one host: all", NULL, "sim: workers on each host; threads, mpi: on what a hierarchical all-reduce takes for a node"},
     {NULL, "ghost", 0, NULL, TY_FLAG, AT(ghost), 0, 0, RUNS, "sim", NULL,
      "no numbers: time, bytes and memory alone"},
     {NULL, "real", 0, NULL, TY_FLAG, AT(real), 0, 0, RUNS | TY_BENCH, "threads, mpi", NULL,

@@ -199,7 +199,9 @@ static ty_err check_effects(const ty_setup *s, const ty_options *o, const char *
     } rule[] = {
         {"platform", o->platform != NULL, sim, "add --fabric sim"},
         {"network", o->network != NULL, sim, "add --fabric sim"},
-        {"workers-per-node", o->workers_per_node > 0, sim, "add --fabric sim"},
+        {"workers-per-node", o->workers_per_node > 0,
+         sim || (o->collective && !strcmp(o->collective, "hierarchical")),
+         "add --fabric sim, or --collective hierarchical"},
         {"timeout", o->timeout_s > 0, mpi, "only waits of --fabric mpi end by it"},
         {"collective", o->collective != NULL, uses & TY_USES_COLLECTIVE,
          "leave it out, or choose a strategy that all-reduces"},

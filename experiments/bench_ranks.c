@@ -139,6 +139,8 @@ ty_costing ty_bench_costing(const ty_bench_place *p)
 {
     const int busy = ty_bench_busy(p), here = ty_kernel_max_threads();
     ty_costing c = {.net = ty_bench_net(p), .machine = p->machine, .threads = 1, .busy = busy};
+    c.local = p->platform ? p->platform->local : c.net;
+    c.per_node = p->per_node;
     c.share = p->platform ? (double)busy / p->platform->cores : (double)p->ranks / here;
     return c;
 }
@@ -157,6 +159,7 @@ static void run_here(void *a, void *unused)
     const ty_job job = {.ranks = p->ranks,
                         .threads = 1,
                         .busy = ty_bench_busy(p),
+                        .per_node = p->per_node,
                         .net = ty_bench_net(p),
                         .ghost = p->ghost,
                         .timeout_s = p->timeout_s,

@@ -84,7 +84,10 @@ static ty_costing costing(const ty_prepared *s, int threads, int active)
     ty_net net = !s->sim ? (s->point->machine ? s->point->machine->handoff : (ty_net){0, 1e9})
                  : sharing >= s->point->workers ? s->platform.local
                                                 : s->platform.net;
+    const int grouped = !s->sim && s->point->workers_per_node > 0;
     return (ty_costing){.net = net,
+                        .local = s->sim ? s->platform.local : net,
+                        .per_node = grouped ? s->point->workers_per_node : sharing,
                         .machine = s->point->machine,
                         .threads = threads,
                         .busy = busy < 1 ? 1 : busy,
@@ -222,6 +225,7 @@ static ty_job make_job(const ty_prepared *s, int ghost)
     return (ty_job){.ranks = s->plan.workers,
                     .threads = c->threads,
                     .busy = c->busy,
+                    .per_node = c->per_node,
                     .ghost = ghost,
                     .trace_steps = s->point->trace_steps,
                     .timeout_s = s->point->timeout_s,

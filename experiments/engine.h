@@ -20,7 +20,9 @@ typedef struct ty_point {
     const char *fabric;       /* "threads" (default), "sim", "mpi" */
     const char *platform;     /* sim: "multicore" (default), a name, a file, cluster:... */
     ty_network  network;      /* sim */
-    int         workers, workers_per_node, dp, tp, pp, micro_batches;
+    int         workers, dp, tp, pp, micro_batches;
+    int         workers_per_node; /* sim: on each host; threads, mpi: on what hierarchical collectives
+                                   * take for a node, 0: all */
     int         threads;      /* per worker; 0: the default of the fabric */
     size_t      batch;        /* 0: the workload's, 128 where it has none */
     long        steps, epochs; /* one of them, or neither: real runs 1 epoch (see train),

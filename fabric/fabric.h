@@ -42,6 +42,7 @@ typedef struct ty_job {
     int               threads;     /* OpenMP threads of each rank */
     int               busy;        /* ranks that share one host (its memory bandwidth); 1: hosts
                                     * of their own */
+    int               per_node;    /* ranks of neighbouring numbers on a node; 0: all of them */
     int               ghost;       /* tensors carry no numbers */
     int               trace_steps; /* record a timeline of the first so many steps */
     double            timeout_s;   /* MPI: a wait longer than this is a deadlock; 0: 60 s */

@@ -73,6 +73,7 @@ static ty_costing costing(const trial *t, int sim)
     int threads = t->threads ? t->threads : 1, busy = sim ? 1 : t->workers;
     return (ty_costing){.net = sim ? now.platform.net : m->handoff,
                         .machine = m,
+                        .per_node = t->per_node,
                         .threads = threads,
                         .busy = busy,
                         .share = sim ? 1 : (double)(busy * threads) / m->cores};
@@ -155,6 +156,7 @@ static void run_here(void *fabric, void *out)
     ty_job job = {.ranks = t->workers,
                   .threads = t->threads ? t->threads : 1,
                   .busy = now.plan.costing.busy,
+                  .per_node = t->per_node,
                   .ghost = t->ghost,
                   .trace_steps = TRACED_STEPS,
                   .timeout_s = t->timeout_s,

@@ -18,6 +18,7 @@ typedef struct trial {
     const ty_problem *problem;
     const char *fabric, *platform, *collective;
     int workers, micro_batches, threads, ghost;
+    int per_node; /* workers that hierarchical collectives take for a node; hosts have one each all the same */
     ty_tuning tuning;
     size_t batch;
     long steps;

@@ -32,6 +32,7 @@ refuses 2 "is no option" run serial
 refuses 2 "add --fabric sim" run --network tcp
 refuses 2 "add --fabric sim" run --platform ideal
 refuses 2 "only waits of --fabric mpi" run --timeout 5
+refuses 2 "or --collective hierarchical" run --strategy data-allreduce --workers 4 --workers-per-node 2
 refuses 2 "choose a strategy that all-reduces" run --collective ring
 refuses 2 "choose a strategy that all-reduces" compare --strategy serial,pipeline-gpipe --collective ring
 refuses 2 "choose a strategy that cuts" run --strategy data-allreduce --micro-batches 4

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Every strategy under every law, on the fabric that TY_FABRIC names. The batch of 31 divides by no number of workers or
+ * Every strategy under every law, on the fabric that TY_FABRIC names, with up to 7 workers; `test_conformance many`: with 8 and
+ * 16. The batch of 31 divides by no number of workers or
  * micro-batches here; an epoch of 98 samples ends in a batch of 5, fewer than there are workers or micro-batches.
  */
 #include "tests/conformance_cases.h"
@@ -9,12 +10,22 @@ enum { BATCH = 31, SAMPLES = 3 * BATCH + 5, STEPS = 6 }; /* the last step is in 
 
 /* Seven layers, for seven stages. Inner widths: 30 divides among 1, 2, 3, 5.. workers, 28 among 1, 2, 4, 7.. */
 static const size_t by_thirty[] = {30, 18, 30, 14, 30, 12}, by_28[] = {28, 10, 28, 12, 28, 16};
-static ty_problem thirty, twenty_eight, whole_batches; /* of 84 samples */
+/* Sixteen layers, for sixteen stages, and widths for 8 and 16. */
+static const size_t by_sixteen[] = {16, 10, 32, 12, 16, 10, 48, 14, 16, 12, 16, 10, 32, 14, 16};
+static ty_problem thirty, twenty_eight, sixteen;
 
+static int many;
+
+enum { COUNTS = 6 };
 static int counts_here(int *count)
 {
-    static const int all[] = {1, 2, 3, 4, 7};
-    return worker_counts(count, all, 5, 1);
+    static const int few[COUNTS] = {1, 2, 3, 4, 5, 7}, large[] = {8, 16};
+    return many ? worker_counts(count, large, 2, 1) : worker_counts(count, few, COUNTS, 1);
+}
+
+static const ty_problem *fitting(int workers)
+{
+    return many ? &sixteen : workers % 3 && workers % 5 ? &twenty_eight : &thirty;
 }
 
 static double worst_serial, worst_time;
@@ -31,9 +42,11 @@ static void keeps(trial t)
 /* Of each strategy: with each all-reduce, with few and many micro-batches. */
 static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
 {
-    static const char *const named[] = {"ring", "recursive", "tree", "rabenseifner", "star"};
-    trial t = {.strategy = s, .problem = q, .workers = workers};
-    t.tuning.bucket_bytes = s->uses & TY_USES_BUCKETS ? 4096 : 0; /* auto decides from cost, and so from the threads */
+    static const char *const named[] = {"ring", "recursive",   "tree",        "rabenseifner",
+                                        "star", "double-tree", "hierarchical"};
+    trial t = {.strategy = s, .problem = q, .workers = workers, .per_node = 2};
+    t.tuning.bucket_bytes =
+        s->uses & TY_USES_BUCKETS ? 4096 : 0; /* auto decides from cost, and so from the threads */
     if (s == &ty_serial || s == &ty_task_pipeline) {
         keeps(t);
     } else if (s == &ty_pipeline_gpipe) {
@@ -43,7 +56,8 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
         if (workers > 1)
             keeps(t);
     } else if (s->uses & TY_USES_STALENESS) {
-        for (t.tuning.staleness = TY_LOCKSTEP; workers > 1 && t.tuning.staleness <= 1; t.tuning.staleness += 1)
+        for (t.tuning.staleness = TY_LOCKSTEP; workers > 1 && t.tuning.staleness <= 1;
+             t.tuning.staleness += 1)
             keeps(t);
     } else if (s->uses & TY_USES_COMPRESSION) {
         t.collective = "recursive";
@@ -54,15 +68,17 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
         }
     } else if (s->uses & TY_USES_LOCAL_STEPS) {
         for (t.tuning.local_steps = 1; t.tuning.local_steps <= 2; t.tuning.local_steps++)
-            for (t.tuning.outer_momentum = 0; t.tuning.outer_momentum < 1; t.tuning.outer_momentum += 0.5) {
+            for (t.tuning.outer_momentum = 0; t.tuning.outer_momentum < 1;
+                 t.tuning.outer_momentum += 0.5) {
                 t.collective = "ring";
                 keeps(t);
             }
     } else if (s->uses & TY_USES_SERVERS) {
-        for (t.tuning.servers = 0; t.tuning.servers <= workers; t.tuning.servers += workers > 2 ? 2 : 1)
+        for (t.tuning.servers = 0; t.tuning.servers <= workers;
+             t.tuning.servers += workers > 2 ? 2 : 1)
             keeps(t);
     } else {
-        for (int i = 0; i < (s == &ty_data_zero1 ? 2 : 5); i++) {
+        for (int i = 0; i < (s == &ty_data_zero1 ? 2 : 7); i++) {
             t.collective = named[i];
             keeps(t);
         }
@@ -72,10 +88,10 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
 START_TEST(every_strategy_keeps_every_law)
 {
     const ty_strategy *s = ty_strategies[_i];
-    int count[5], n = counts_here(count);
+    int count[COUNTS], n = counts_here(count);
     for (int i = 0; i < n; i++)
         if (s != &ty_serial || count[i] == 1)
-            each_way(s, count[i] % 3 ? &twenty_eight : &thirty, count[i]);
+            each_way(s, fitting(count[i]), count[i]);
 }
 END_TEST
 
@@ -83,18 +99,21 @@ END_TEST
 START_TEST(local_sgd_that_averages_in_every_step_is_serial)
 {
     ty_strategy exact = ty_data_local;
-    int count[5], n = counts_here(count);
+    int count[COUNTS], n = counts_here(count);
     exact.inexact = 0;
     for (int i = 0; i < n; i++) {
+        const size_t batch = 12 * (size_t)count[i];
+        ty_problem whole_batches = digits(by_28, 6, 4 * (uint32_t)batch);
         verdicts v = apply_laws((trial){.strategy = &exact,
                                         .problem = &whole_batches,
                                         .fabric = fabric_name(),
                                         .workers = count[i],
-                                        .batch = 2 * 3 * 2 * 7,
+                                        .batch = batch,
                                         .steps = STEPS,
                                         .tuning.local_steps = 1,
                                         .collective = "ring"});
         ck_assert_msg(!v.law[1].code, "%d workers: %s", count[i], v.law[1].msg);
+        ty_problem_close(&whole_batches);
     }
 }
 END_TEST
@@ -103,7 +122,7 @@ END_TEST
 START_TEST(top_k_of_everything_is_serial)
 {
     ty_strategy exact = ty_data_compressed;
-    int count[5], n = counts_here(count);
+    int count[COUNTS], n = counts_here(count);
     exact.inexact = 0;
     for (int i = 0; i < n; i++) {
         verdicts v = apply_laws((trial){.strategy = &exact,
@@ -121,7 +140,7 @@ END_TEST
 
 START_TEST(adam_keeps_them_too)
 {
-    int count[5], n = counts_here(count);
+    int count[COUNTS], n = counts_here(count);
     if (n > 0 && count[n > 2 ? 2 : 0] <= 3)
         keeps((trial){.strategy = &ty_data_allreduce,
                       .problem = &thirty,
@@ -187,11 +206,12 @@ START_TEST(an_illegal_plan_is_refused_before_a_rank_starts_and_told_what_is_lega
 }
 END_TEST
 
-int main(void)
+int main(int argc, char **argv)
 {
+    many = argc > 1 && !strcmp(argv[1], "many");
     thirty = digits(by_thirty, 6, SAMPLES);
     twenty_eight = digits(by_28, 6, SAMPLES);
-    whole_batches = digits(by_28, 6, 4 * 84);
+    sixteen = digits(by_sixteen, 15, SAMPLES);
     Suite *s = suite_create("conformance");
     TCase *t = tcase_create(fabric_name());
     tcase_add_loop_test(t, every_strategy_keeps_every_law, 0, (int)ty_strategies_n);
@@ -210,5 +230,6 @@ int main(void)
     srunner_free(runner);
     ty_problem_close(&thirty);
     ty_problem_close(&twenty_eight);
+    ty_problem_close(&sixteen);
     return failed ? 1 : 0;
 }

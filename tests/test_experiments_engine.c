@@ -290,6 +290,7 @@ START_TEST(a_ghost_has_no_loss_and_says_so)
     ty_point p = point("data-allreduce", "threads", 3);
     p.ghost = 1;
     p.keep_params = 1;
+    p.collective = "ring"; /* where all send alike */
     ty_result r = done(p);
     ck_assert(r.row.ok && isnan(r.row.loss) && isnan(r.row.accuracy) && !r.loss && !r.params);
     ck_assert_msg(strstr(r.row.message, "ghost run: no loss"), "%s", r.row.message);
@@ -322,6 +323,26 @@ START_TEST(a_timeline_holds_the_traced_steps_and_no_more_events_than_there_is_ro
     ck_assert_uint_eq(r.report[0].events, r.events);
     ck_assert_int_eq(r.row.ok, 1);
     ty_result_free(&r);
+}
+END_TEST
+
+/* Of 4 workers, 2 a node: 1 + 2 + 1 messages each; a ring of them all would send 6. */
+START_TEST(workers_per_node_group_hierarchical_sums_alike_on_every_fabric)
+{
+    const char *const fabric[] = {"threads", "sim"};
+    ty_result r[2];
+    for (int i = 0; i < 1 + can_simulate; i++) {
+        ty_point p = point("data-allreduce", fabric[i], 4);
+        p.workers_per_node = 2;
+        p.collective = "hierarchical";
+        p.ghost = 0;
+        p.keep_params = 1;
+        r[i] = done(p);
+        ck_assert_double_eq(r[i].row.messages, 4);
+        ck_assert(!memcmp(r[0].params, r[i].params, net.params * sizeof(float)));
+    }
+    for (int i = 0; i < 1 + can_simulate; i++)
+        ty_result_free(&r[i]);
 }
 END_TEST
 
@@ -374,6 +395,7 @@ int main(void)
     tcase_add_test(t, a_real_run_is_compared_with_serial_and_brings_its_parameters);
     tcase_add_test(t, a_ghost_has_no_loss_and_says_so);
     tcase_add_test(t, a_timeline_holds_the_traced_steps_and_no_more_events_than_there_is_room_for);
+    tcase_add_test(t, workers_per_node_group_hierarchical_sums_alike_on_every_fabric);
     tcase_add_test(t, two_simulated_runs_print_the_same_row_and_timeline);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

@@ -12,7 +12,7 @@
 #include "kernels/kernels.h"
 #include "strategies/collectives/collective.h"
 
-static void run(const ty_team *t, ty_tensor x)
+void ty_tree_reduce(const ty_team *t, ty_tensor x)
 {
     const ty_tree tree = ty_tree_place(t->n, t->me);
     if (tree.n) {
@@ -25,6 +25,11 @@ static void run(const ty_team *t, ty_tensor x)
     }
     if (t->me > 0)
         ty_team_send(t, tree.parent, x);
+}
+
+static void run(const ty_team *t, ty_tensor x)
+{
+    ty_tree_reduce(t, x);
     ty_broadcast_binomial.run(t, x);
 }
 

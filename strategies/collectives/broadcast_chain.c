@@ -10,26 +10,12 @@
  */
 #include "strategies/collectives/collective.h"
 
-#include <math.h>
-
-enum { MOST_PIECES = 4096, PIECE = 16384 }; /* elements of a piece where the network is not known */
-
-static int pieces(ty_net net, int P, size_t n)
-{
-    double bytes = (double)n * sizeof(float);
-    double best = net.alpha > 0 && net.beta > 0
-                      ? round(sqrt((double)(P - 2) * bytes / (net.alpha * net.beta)))
-                      : (double)(n / PIECE);
-    double most = n < MOST_PIECES ? (double)n : MOST_PIECES;
-    return (int)fmax(1, fmin(best, most));
-}
-
 static void run(const ty_team *t, ty_tensor x)
 {
     const int P = t->n, me = t->me;
     if (P == 1)
         return;
-    const int k = pieces(t->rank->job->net, P, x.n), last = me == P - 1;
+    const int k = ty_pieces(t->rank->job->net, P - 2, x.n), last = me == P - 1;
     if (me > 0)
         ty_team_recv(t, me - 1, ty_chunk(x, k, 0));
     for (int i = 1; i < k; i++) {
@@ -49,7 +35,7 @@ static ty_cost cost(const ty_costing *c, int P, int me, size_t n)
 {
     if (P == 1)
         return (ty_cost){0};
-    const int k = pieces(c->net, P, n), sends = me < P - 1;
+    const int k = ty_pieces(c->net, P - 2, n), sends = me < P - 1;
     return (ty_cost){.messages = sends * k,
                      .bytes = sends * (double)n * sizeof(float),
                      .seconds = (P - 2 + k) * ty_costing_message(c, ty_chunk_size(n, k, 0))};

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@ const ty_collective *const ty_collectives[] = {
     &ty_allreduce_recursive,
     &ty_allreduce_rabenseifner,
     &ty_allreduce_tree,
+    &ty_allreduce_double_tree,
+    &ty_allreduce_hierarchical,
     &ty_allreduce_star,
     &ty_reduce_scatter_ring,
     &ty_reduce_scatter_recursive,
@@ -41,6 +44,13 @@ double ty_costing_work(const ty_costing *c, ty_work w)
     return c->slowest > 1 ? s * c->slowest : s;
 }
 
+ty_costing ty_costing_inside(const ty_costing *c)
+{
+    ty_costing inside = *c;
+    inside.net = c->local.beta > 0 ? c->local : c->net;
+    return inside;
+}
+
 ty_chunk_run ty_chunks(ty_tensor x, int P, int first, int count)
 {
     const int wraps = first + count > P, upper = wraps ? P - first : count;
@@ -63,6 +73,17 @@ void ty_exchange_chunks(const ty_team *t, int to, ty_chunk_run out, int from, ty
         ty_team_wait(t, going[i]);
     for (int i = 0; i < in.pieces; i++)
         ty_team_wait(t, coming[i]);
+}
+
+int ty_pieces(ty_net net, int fill, size_t n)
+{
+    enum { MOST_PIECES = 4096, PIECE = 16384 };
+    const double bytes = (double)n * sizeof(float);
+    const double best = net.alpha > 0 && net.beta > 0
+                            ? round(sqrt(fill * bytes / (net.alpha * net.beta)))
+                            : (double)(n / PIECE);
+    const double most = n < MOST_PIECES ? (double)n : MOST_PIECES;
+    return (int)fmax(1, fmin(best, most));
 }
 
 void ty_team_send_all(const ty_team *t, ty_tensor x)

@@ -28,6 +28,8 @@ typedef struct ty_costing {
     ty_net            net;     /* between two members */
     const ty_machine *machine; /* NULL: computing takes no time */
     int               threads, busy; /* OpenMP threads of a rank; ranks that compute on its host */
+    ty_net            local;   /* between two members on one node; {0}: as net */
+    int               per_node; /* members of neighbouring numbers on a node; 0: all of them */
     double            share;   /* > 1: so many times more threads than cores, each gets 1/share of
                                 * one; else 1 or 0 */
     double            slowest; /* > 1: computing takes so many times longer, where all wait for the slowest; else 1 or 0 */
@@ -45,6 +47,7 @@ typedef struct ty_cost {
 
 double ty_costing_message(const ty_costing *c, size_t n); /* [s] alpha + n floats / beta */
 double ty_costing_work(const ty_costing *c, ty_work w);   /* [s] */
+ty_costing ty_costing_inside(const ty_costing *c);        /* the same with the network of a node */
 
 typedef struct ty_collective {
     ty_operation     op;
@@ -56,7 +59,7 @@ typedef struct ty_collective {
 } ty_collective;
 
 extern const ty_collective ty_allreduce_ring, ty_allreduce_recursive, ty_allreduce_rabenseifner,
-    ty_allreduce_tree, ty_allreduce_star, ty_reduce_scatter_ring, ty_reduce_scatter_recursive,
+    ty_allreduce_tree, ty_allreduce_double_tree, ty_allreduce_hierarchical, ty_allreduce_star, ty_reduce_scatter_ring, ty_reduce_scatter_recursive,
     ty_allgather_ring, ty_allgather_recursive, ty_broadcast_binomial,
     ty_broadcast_scatter_allgather, ty_broadcast_chain, ty_gather_linear, ty_alltoall_pairwise,
     ty_barrier_dissemination;
@@ -79,6 +82,10 @@ ty_chunk_run ty_chunks(ty_tensor x, int P, int first, int count);
 /* Send `out` to member `to` while receiving `in` from member `from`; each piece is a message. */
 void ty_exchange_chunks(const ty_team *t, int to, ty_chunk_run out, int from, ty_chunk_run in);
 
+/* Number of pieces, 1 .. 4096, in which x [n] goes fastest through a pipeline that a piece crosses in `fill` steps and its own:
+ * k* = sqrt(fill bytes(x) / (alpha beta)). Where the network is not known, pieces of 64 KiB. */
+int ty_pieces(ty_net net, int fill, size_t n);
+
 /* Send x to every other member at once. */
 void ty_team_send_all(const ty_team *t, ty_tensor x);
 
@@ -98,5 +105,8 @@ typedef struct ty_tree {
     int n, child[32];     /* quickest subtree first */
 } ty_tree;
 ty_tree ty_tree_place(int P, int me);
+
+/* Up that tree: x of member 0 becomes the sum, x of the others a part of it. */
+void ty_tree_reduce(const ty_team *t, ty_tensor x);
 
 #endif
