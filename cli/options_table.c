@@ -89,6 +89,10 @@ const ty_option ty_option_table[] = {
      "data-compressed: part of the gradient that top-k sends"},
     {NULL, "staleness", 0, "N", TY_COUNT, AT(staleness), 0, 1000000, RUNS, "3", NULL,
      "data-stale: steps that a worker may be ahead of the slowest"},
+    {NULL, "depth", 0, "N", TY_COUNT, AT(depth), 1, 64, RUNS, "2", NULL,
+     "data-spark: of the tree that adds up gradients; 1: all at the driver"},
+    {NULL, "task-seconds", 0, "X", TY_REAL, AT(task_seconds), 0, 3600, RUNS, "0.00026", NULL,
+     "data-spark: time of the driver to launch a task [s]"},
 
     {"Where to run it", NULL, 0, NULL, TY_HEADING, 0, 0, 0, TY_ALL, NULL, NULL, NULL},
     {NULL, "fabric", 'f', "NAME", TY_CHOICE, AT(fabric), 0, 0, RUNS | TY_BENCH, "threads", ty_fabric_name,

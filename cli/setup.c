@@ -102,6 +102,8 @@ static ty_tuning tuning(const ty_options *o)
                    .local_steps = o->local_steps,
                    .outer_momentum = o->outer_momentum,
                    .compression_ratio = o->keep,
+                   .depth = (int)o->depth,
+                   .task_seconds = o->task_seconds,
                    .staleness = o->staleness > 0    ? o->staleness
                                 : o->staleness == 0 ? TY_LOCKSTEP
                                                     : 0};
@@ -200,6 +202,8 @@ static ty_err check_effects(const ty_setup *s, const ty_options *o, const char *
          uses & TY_USES_COMPRESSION && (!o->compression || !strcmp(o->compression, "top-k")),
          "it belongs to --compression top-k of data-compressed"},
         {"staleness", o->staleness >= 0, uses & TY_USES_STALENESS, "it belongs to data-stale"},
+        {"depth", o->depth > 0, uses & TY_USES_TASKS, "it belongs to data-spark"},
+        {"task-seconds", o->task_seconds > 0, uses & TY_USES_TASKS, "it belongs to data-spark"},
         {"gemm", o->gemm != NULL, numbers, "ghosts have no numbers to multiply; add --real"},
         {"no-augment", o->no_augment, s->problem.data.train.pixels != NULL,
          "the workload has no images to rotate and shift"},

@@ -86,6 +86,15 @@ static void say_staleness(ty_row *row, const ty_staleness *s)
     ty_row_remark(row, text);
 }
 
+static void say_broadcast(ty_row *row, const ty_collective *broadcast)
+{
+    char text[64];
+    if (!broadcast)
+        return;
+    snprintf(text, sizeof text, "parameters are broadcast by %s", broadcast->name);
+    ty_row_remark(row, text);
+}
+
 static void judge(ty_row *row, const ty_prepared *s, double difference)
 {
     char text[160];
@@ -178,5 +187,6 @@ void ty_outcome_harvest(ty_result *out, const ty_prepared *s, const ty_board *b)
         out->row.closed_form_s = out->report[out->shown].closed_s;
     fill_volume(&out->row, out);
     say_staleness(&out->row, &out->report[0].stale);
+    say_broadcast(&out->row, s->plan.broadcast);
     judge(&out->row, s, h->difference);
 }

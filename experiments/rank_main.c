@@ -18,7 +18,15 @@ typedef struct diary { /* of one rank */
 /* Does this rank's model hold the whole network? */
 static int holds_all(const ty_worker *w)
 {
-    return (w->place.role == TY_TRAIN || w->place.role == TY_SERVE) && w->model.params.n == w->plan->problem->params;
+    return (w->place.role == TY_TRAIN || w->place.role == TY_SERVE) &&
+           w->model.params.n == w->plan->problem->params;
+}
+
+static void meet(ty_worker *w)
+{
+    ty_team all = w->world;
+    all.channel = TY_CHANNEL_RESULT;
+    ty_barrier_dissemination.run(&all, (ty_tensor){0});
 }
 
 /* The score of the network as it is now, found by rank 0 while the others wait; no part
@@ -38,9 +46,7 @@ static void evaluate(ty_worker *w, ty_course *c, long epoch)
             ty_model_fini(&whole);
         }
     }
-    ty_team all = w->world;
-    all.channel = TY_CHANNEL_RESULT;
-    ty_barrier_dissemination.run(&all, (ty_tensor){0});
+    meet(w);
     ty_worker_resume(w);
 }
 
@@ -141,6 +147,7 @@ static void collect(ty_worker *w, ty_course *c, const diary *l)
     ty_rank_report report = make_report(w, l, c->exact);
     w->rank->quiet++;
     ty_trace_on(w->rank, 0);
+    meet(w); /* who ends first sends nothing into the last step of others */
     if (w->rank->id > 0) {
         send_report(w, c, &report, l);
     } else {

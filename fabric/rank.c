@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "fabric/rank.h"
 
+#include "base/clock.h"
 #include "fabric/memory.h"
 #include "fabric/trace.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static const uint64_t LOG_START = 0xcbf29ce484222325u; /* the offset basis of FNV-1a */
 
@@ -193,6 +196,22 @@ double ty_now(ty_rank *r)
 void ty_charge(ty_rank *r, double seconds)
 {
     r->ops->charge(r, seconds);
+}
+
+/* Sleeping wakes late, so the end is watched. */
+void ty_spend(ty_rank *r, double seconds)
+{
+    const double end = ty_clock() + seconds, watched = 1e-4;
+    ty_trace_close(r);
+    if (r->ops->virtual_time)
+        r->ops->charge(r, seconds);
+    if (r->ops->virtual_time || r->job->ghost)
+        return;
+    for (double left = seconds; left > 0; left = end - ty_clock())
+        if (left > watched)
+            nanosleep(
+                &(struct timespec){(time_t)(left - watched), (long)(1e9 * fmod(left - watched, 1))},
+                NULL);
 }
 
 ty_lane *ty_fork(ty_rank *r, ty_main fn, void *arg)

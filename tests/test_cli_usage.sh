@@ -83,6 +83,10 @@ refuses 2 "out of range" run --machine machine.yaml -s data-overlap --workers 2 
 refuses 2 "out of range" run --machine machine.yaml -s data-local --workers 2 --outer-momentum 1
 refuses 2 "--workers 2 or more" run --machine machine.yaml -s data-async --workers 1
 refuses 2 "unknown reduce-scatter 'tree'" run --machine machine.yaml -s data-zero1 --workers 2 --collective tree
+refuses 2 "--workers 2 or more" run --machine machine.yaml -s data-spark --workers 1
+refuses 2 "belongs to data-spark" run --machine machine.yaml -s data-allreduce --workers 2 --depth 2
+refuses 2 "belongs to data-spark" run --machine machine.yaml -s data-server --workers 2 --task-seconds 0.01
+refuses 2 "use 1 to 64" run --machine machine.yaml -s data-spark --workers 3 --depth 0
 mkdir broken
 cp "$data"/mnist/* broken
 head -c 20000 "$data/mnist/train-images-idx3-ubyte.gz" >broken/train-images-idx3-ubyte.gz

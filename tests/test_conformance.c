@@ -45,6 +45,10 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
     } else if (s->uses & TY_USES_STALENESS) {
         for (t.tuning.staleness = TY_LOCKSTEP; workers > 1 && t.tuning.staleness <= 1; t.tuning.staleness += 1)
             keeps(t);
+    } else if (s->uses & TY_USES_TASKS) { /* of little time, so that it hides no other; three stages of 7 executors */
+        t.tuning.task_seconds = 1e-6;
+        for (t.tuning.depth = 1; workers > 1 && t.tuning.depth <= 3; t.tuning.depth++)
+            keeps(t);
     } else if (s->uses & TY_USES_COMPRESSION) {
         t.collective = "recursive";
         t.tuning.compression_ratio = 0.03;

@@ -226,8 +226,10 @@ static ty_err adds_up_for_real(const char *strategy, int workers)
 
 START_TEST(computing_communicating_and_waiting_make_up_a_step)
 {
-    const char *name = ty_strategies[_i]->name;
-    const int least = ty_strategies[_i]->order == TY_ARRIVAL ? 2 : 1; /* a server and a worker */
+    const ty_strategy *s = ty_strategies[_i];
+    const char *name = s->name;
+    const int apart = s->order == TY_ARRIVAL || s->uses & TY_USES_TASKS; /* rank 0 only serves */
+    const int least = apart ? 2 : 1;
     for (int workers = least; workers <= 3; workers += strcmp(name, "serial") ? 1 : 3) {
         ty_err e = adds_up_for_real(name, workers);
         if (!e.code && can_simulate)
