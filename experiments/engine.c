@@ -116,7 +116,8 @@ static ty_err make_plan(ty_prepared *s, int ghost)
                                      : p->momentum < 0 ? 0 /* TY_NO_MOMENTUM */
                                                        : 0.9,
                          .collective = p->collective,
-                         .tuning = p->tuning};
+                         .tuning = p->tuning,
+                         .shared_memory = s->fabric->shared_memory};
     TY_TRY(ty_strategy_find(p->strategy, &o.strategy));
     o.costing = costing(s, default_threads(s), p->workers);
     TY_TRY(ty_plan_make(&s->plan, &o));

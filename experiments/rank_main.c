@@ -22,18 +22,12 @@ static int holds_all(const ty_worker *w)
            w->model.params.n == w->plan->problem->params;
 }
 
-static void meet(ty_worker *w)
-{
-    ty_team all = w->world;
-    all.channel = TY_CHANNEL_RESULT;
-    ty_barrier_dissemination.run(&all, (ty_tensor){0});
-}
-
 /* The score of the network as it is now, found by rank 0 while the others wait; no part
  * of any step. */
 static void evaluate(ty_worker *w, ty_course *c, long epoch)
 {
     ty_worker_pause(w);
+    ty_worker_settle(w);
     if (w->rank->id == 0 && holds_all(w)) {
         c->score[epoch] = ty_problem_score(w->plan->problem, &w->model);
     } else {
@@ -46,13 +40,14 @@ static void evaluate(ty_worker *w, ty_course *c, long epoch)
             ty_model_fini(&whole);
         }
     }
-    meet(w);
+    ty_worker_meet(w);
     ty_worker_resume(w);
 }
 
 static void gather_into(ty_worker *w, float *whole)
 {
     ty_worker_pause(w);
+    ty_worker_settle(w);
     ty_worker_gather(w, whole);
     ty_worker_resume(w);
 }
@@ -147,7 +142,7 @@ static void collect(ty_worker *w, ty_course *c, const diary *l)
     ty_rank_report report = make_report(w, l, c->exact);
     w->rank->quiet++;
     ty_trace_on(w->rank, 0);
-    meet(w); /* who ends first sends nothing into the last step of others */
+    ty_worker_meet(w); /* who ends first sends nothing into the last step of others */
     if (w->rank->id > 0) {
         send_report(w, c, &report, l);
     } else {

@@ -59,6 +59,10 @@ static ty_err check_common(const ty_plan_options *o)
     if (o->micro_batches > 1 && !(o->strategy->uses & TY_USES_MICRO_BATCHES))
         return ty_error(TY_EUSAGE, "%s takes its batch whole; leave --micro-batches out",
                         o->strategy->name);
+    if (o->strategy->shares_memory && !o->shared_memory)
+        return ty_error(TY_EUSAGE,
+                        "%s: its workers change numbers in one memory; use --fabric threads",
+                        o->strategy->name);
     return check_sizes(o->problem, o->batch);
 }
 

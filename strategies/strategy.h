@@ -73,6 +73,7 @@ typedef struct ty_plan {
     const ty_collective *reduce_scatter, *allgather; /* the same */
     const ty_collective *broadcast; /* the same */
     int         served;           /* rank 0 serves parameters and does not train */
+    int         shared;           /* trainers read and change one set of parameters, which rank 0 owns */
     int         debts;            /* trainers keep what compression has not sent yet */
     ty_tuning   tuning;           /* as asked; plan() fills in what was left to it */
     int         optimizer_shards; /* the optimizer's state is cut into so many; 0: whole everywhere */
@@ -93,6 +94,7 @@ struct ty_strategy {
     int         lanes;         /* programs that run beside each worker's own, and want a core */
     int         uses;          /* TY_USES_... */
     int         inexact;       /* its parameters are not serial's: law 1 does not bind it */
+    int         shares_memory; /* ranks need one memory: fabrics with shared_memory alone can run it */
     ty_err (*plan)(ty_plan *p); /* fills dp, tp, pp, place, stage, allreduce, active;
                                 * TY_EUSAGE says what to change */
     void (*step)(ty_worker *w, long step);
@@ -104,7 +106,7 @@ struct ty_strategy {
 enum { TY_MAX_SERVERS = 64 };
 
 extern const ty_strategy ty_serial, ty_data_allreduce, ty_data_overlap, ty_data_server, ty_data_zero1, ty_data_local,
-    ty_data_compressed, ty_data_async, ty_data_stale, ty_data_spark, ty_tensor_parallel, ty_pipeline_gpipe, ty_task_pipeline;
+    ty_data_compressed, ty_data_async, ty_data_stale, ty_data_spark, ty_data_hogwild, ty_tensor_parallel, ty_pipeline_gpipe, ty_task_pipeline;
 extern const ty_strategy *const ty_strategies[];
 extern const size_t ty_strategies_n;
 
@@ -125,6 +127,7 @@ typedef struct ty_plan_options {
     const char *collective;
     ty_tuning   tuning;
     ty_costing  costing;
+    int         shared_memory; /* the fabric has it */
 } ty_plan_options;
 
 /* Check everything that a user can get wrong and fill *p; ty_plan_free it. */

@@ -96,6 +96,7 @@ refuses 2 "train-images-idx3-ubyte.gz" run --data broken
 
 # ---- platforms ----
 if has_simgrid; then
+    refuses 2 "use --fabric threads" run --machine machine.yaml -s data-hogwild --workers 2 --fabric sim
     refuses 2 "did you mean 'ethernet'" run --fabric sim --platform etherent
     refuses 2 "did you mean 'ethernet'" platform etherent
     refuses 2 "too few for 17 workers" run --fabric sim --platform ethernet --workers 17 --strategy data-allreduce
