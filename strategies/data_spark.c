@@ -11,7 +11,7 @@
  *           A stage ends when the driver has heard from all its tasks (alpha); only then does it launch or fetch what comes
  *           next (alpha). Launching is the driver's own work, one task after the other: --task-seconds each
  *   memory  optimizer state on the driver alone
- *   source  RDD.treeAggregate and GradientDescent of Apache Spark 3.5; Meng et al., MLlib, JMLR 17(34), 2016
+ *   source  RDD.treeAggregate and GradientDescent of Apache Spark 3.4; Meng et al., MLlib, JMLR 17(34), 2016
  *
  *   E = 8, d = 2: s = 3, two tasks add up          0 <- 2 4 6     1 <- 3 5 7     driver <- 0 1
  *
