@@ -46,7 +46,8 @@ void ty_outcome_describe(ty_row *row, const ty_prepared *s)
              s->sim ? ty_network_name[s->platform.network] : "");
     snprintf(row->platform, sizeof row->platform, "%.150s",
              s->sim ? s->platform.name : "this machine");
-    snprintf(row->collective, sizeof row->collective, "%s", p->allreduce ? p->allreduce->name : "");
+    const ty_collective *chosen = p->allreduce ? p->allreduce : p->broadcast;
+    snprintf(row->collective, sizeof row->collective, "%s", chosen ? chosen->name : "");
     snprintf(row->fidelity, sizeof row->fidelity, "%s", s->sim ? "message" : "");
 }
 
@@ -83,15 +84,6 @@ static void say_staleness(ty_row *row, const ty_staleness *s)
              "staleness of gradients: %.2f updates in the mean, %ld at most; workers up to %ld "
              "steps ahead",
              s->sum / (double)s->pushes, s->most, s->most_ahead);
-    ty_row_remark(row, text);
-}
-
-static void say_broadcast(ty_row *row, const ty_collective *broadcast)
-{
-    char text[64];
-    if (!broadcast)
-        return;
-    snprintf(text, sizeof text, "parameters are broadcast by %s", broadcast->name);
     ty_row_remark(row, text);
 }
 
@@ -187,6 +179,5 @@ void ty_outcome_harvest(ty_result *out, const ty_prepared *s, const ty_board *b)
         out->row.closed_form_s = out->report[out->shown].closed_s;
     fill_volume(&out->row, out);
     say_staleness(&out->row, &out->report[0].stale);
-    say_broadcast(&out->row, s->plan.broadcast);
     judge(&out->row, s, h->difference);
 }

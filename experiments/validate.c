@@ -95,8 +95,8 @@ static void add_plan(session *s, int problem, const char *strategy, int workers,
     ty_point base = base_of(s, problem), simulated = base;
     simulated.fabric = "sim";
     ty_err e = ty_case_check(&p->plan, &base);
-    e = e.code ? e
-               : ty_case_check(&p->plan, &simulated); /* there is nothing to compare otherwise */
+    if (!e.code && ty_case_check(&p->plan, &simulated).code)
+        e = ty_error(TY_EUSAGE, "it cannot be simulated, so there is nothing to compare");
     if (!e.code) {
         s->n++;
     } else if (!s->refused++) {

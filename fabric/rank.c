@@ -198,20 +198,28 @@ void ty_charge(ty_rank *r, double seconds)
     r->ops->charge(r, seconds);
 }
 
-/* Sleeping wakes late, so the end is watched. */
-void ty_spend(ty_rank *r, double seconds)
+/* Sleeping wakes late, so the last moment is watched. */
+static void sleep_for(double seconds)
 {
     const double end = ty_clock() + seconds, watched = 1e-4;
+    for (double left = seconds; left > 0; left = end - ty_clock()) {
+        const double nap = left - watched;
+        if (nap > 0)
+            nanosleep(&(struct timespec){(time_t)nap, (long)(1e9 * fmod(nap, 1))}, NULL);
+    }
+}
+
+void ty_spend(ty_rank *r, double seconds)
+{
     ty_trace_close(r);
+    double begin = r->ops->now(r);
     if (r->ops->virtual_time)
         r->ops->charge(r, seconds);
-    if (r->ops->virtual_time || r->job->ghost)
-        return;
-    for (double left = seconds; left > 0; left = end - ty_clock())
-        if (left > watched)
-            nanosleep(
-                &(struct timespec){(time_t)(left - watched), (long)(1e9 * fmod(left - watched, 1))},
-                NULL);
+    else if (!r->job->ghost)
+        sleep_for(seconds);
+    double end = r->ops->now(r);
+    if (r->trace && end > begin)
+        ty_trace_add(r, (ty_event){begin, end, TY_EV_OVERHEAD, r->lane, -1, 0, 0});
 }
 
 ty_lane *ty_fork(ty_rank *r, ty_main fn, void *arg)
