@@ -41,8 +41,8 @@ static ty_err plan(ty_plan *p)
 /* Tasks of the stage that adds up the results of n tasks; n: a further stage would not help. */
 static int next_stage(const ty_plan *p, int n)
 {
-    const int s = (int)ceil(pow(p->dp, 1.0 / p->tuning.depth) - 1e-9), scale = s > 2 ? s : 2;
-    return n > scale + (n + scale - 1) / scale ? n / scale : n;
+    const int root = (int)ceil(pow(p->dp, 1.0 / p->tuning.depth)), s = root > 2 ? root : 2;
+    return n > s + (n + s - 1) / s ? n / s : n;
 }
 
 /* Results that task i of `tasks` gets from elsewhere: those of the tasks i + tasks, i + 2 tasks ... below n. */
@@ -96,6 +96,8 @@ static void drive(ty_worker *w, long step)
     fetch(w, n, gradient);
     ty_optimizer_step(&w->optimizer, w->rank, w->model.params, gradient, step);
     ty_drop(w->rank, gradient);
+    for (int i = 1; i <= p->dp; i++)
+        w->clock[i] = step + 1;
 }
 
 /* ---- an executor ----------------------------------------------------------------------------- */
@@ -148,10 +150,10 @@ static void step(ty_worker *w, long s)
 
 /* What follows the first stage, for one rank. */
 typedef struct tree {
-    double seconds, add_s;  /* from start to end; sums of this rank */
-    int launched, reported; /* tasks, by the driver; by this rank */
-    int answered, last;     /* by the driver; tasks of the last stage */
-    int combines;           /* this rank adds up for others */
+    double seconds, add_s; /* from start to end; sums of this rank */
+    int tasks, last;       /* of all stages; of the last */
+    int reported;          /* tasks of this rank */
+    int combines;          /* this rank adds up for others */
 } tree;
 
 static tree tree_of(const ty_plan *p, int rank)
@@ -161,7 +163,7 @@ static tree tree_of(const ty_plan *p, int rank)
                  word = ty_costing_message(&p->costing, 0);
     const int me = rank - 1;
     int n = p->dp, tasks;
-    tree t = {.launched = n, .answered = n, .reported = 1};
+    tree t = {.tasks = n, .reported = 1};
     for (; (tasks = next_stage(p, n)) < n; n = tasks) {
         const int most = fetched(n, tasks, 0),
                   mine = me >= 0 && me < tasks ? fetched(n, tasks, me) : 0;
@@ -170,8 +172,7 @@ static tree tree_of(const ty_plan *p, int rank)
         t.add_s += mine * add;
         t.combines |= mine > 0;
         t.reported += me < tasks;
-        t.launched += tasks;
-        t.answered += tasks;
+        t.tasks += tasks;
     }
     t.seconds += 2 * word + ty_costing_message(&p->costing, (size_t)n * params) + (n - 1) * add;
     t.last = n;
@@ -191,8 +192,8 @@ static ty_cost cost(const ty_plan *p, int rank)
     k.seconds += p->dp * p->tuning.task_seconds +
                  ty_plan_gradients_s(p, ty_chunk_size(p->batch, p->dp, 0)) + t.seconds + update;
     if (p->place[rank].role == TY_SERVE) {
-        k.compute_s += t.launched * p->tuning.task_seconds + (t.last - 1) * add + update;
-        k.messages += t.answered;
+        k.compute_s += t.tasks * p->tuning.task_seconds + (t.last - 1) * add + update;
+        k.messages += t.tasks; /* the word to go on */
         k.peak_bytes =
             ty_worker_evaluator_bytes(p) + state + fmax(k.peak_bytes, (1 + (t.last > 1)) * bytes);
     } else {
