@@ -14,7 +14,8 @@ static void strategies(void)
     printf("strategies (--strategy)\n");
     for (size_t i = 0; i < ty_strategies_n; i++) {
         const ty_strategy *s = ty_strategies[i];
-        printf("  %-16s %s\n%18s source: %s\n", s->name, s->summary, "", s->source);
+        printf("  %-16s %s%s\n%18s source: %s\n", s->name, s->summary,
+               s->shares_memory ? " [--fabric threads only]" : "", "", s->source);
     }
 }
 

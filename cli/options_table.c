@@ -97,6 +97,10 @@ const ty_option ty_option_table[] = {
      "stragglers: rank R computes F times slower (3:2.0,5:1.5)"},
     {NULL, "jitter", 0, "KIND:X", TY_TEXT, AT(jitter), 0, 0, RUNS, "none", NULL,
      "each rank's computing in a step takes longer by a draw of mean X: exp:0.5, uniform:0.1, lognormal:0.3"},
+    {NULL, "depth", 0, "N", TY_COUNT, AT(depth), 1, 64, RUNS, "2", NULL,
+     "data-spark: of the tree that adds up gradients; 1: all at the driver"},
+    {NULL, "task-seconds", 0, "X", TY_REAL, AT(task_seconds), 0, 3600, RUNS, "0.00026", NULL,
+     "data-spark: time of the driver to launch a task [s]"},
 
     {"Where to run it", NULL, 0, NULL, TY_HEADING, 0, 0, 0, TY_ALL, NULL, NULL, NULL},
     {NULL, "fabric", 'f', "NAME", TY_CHOICE, AT(fabric), 0, 0, RUNS | TY_BENCH, "threads", ty_fabric_name,

@@ -34,6 +34,14 @@ static const char *show(char *buf, double v, const char *unit)
 
 /* ---- header ---------------------------------------------------------------------------------- */
 
+/* What its collective does. */
+static const char *collective_of(const ty_row *r)
+{
+    const ty_strategy *s;
+    const int drives = !ty_strategy_find(r->strategy, &s).code && s->uses & TY_USES_TASKS;
+    return drives ? "broadcast" : "all-reduce";
+}
+
 static void print_header(FILE *f, const ty_row *r)
 {
     fprintf(f, "%s  %s  %d worker%s", r->strategy, r->workload, r->workers,
@@ -48,7 +56,7 @@ static void print_header(FILE *f, const ty_row *r)
     if (*r->network)
         fprintf(f, ", network %s", r->network);
     if (*r->collective)
-        fprintf(f, ", all-reduce %s", r->collective);
+        fprintf(f, ", %s %s", collective_of(r), r->collective);
     fputs("\n\n", f);
 }
 

@@ -107,6 +107,8 @@ static ty_tuning tuning(const ty_options *o)
                    .local_steps = o->local_steps,
                    .outer_momentum = o->outer_momentum,
                    .compression_ratio = o->keep,
+                   .depth = (int)o->depth,
+                   .task_seconds = o->task_seconds,
                    .staleness = o->staleness > 0    ? o->staleness
                                 : o->staleness == 0 ? TY_LOCKSTEP
                                                     : 0};
@@ -221,6 +223,8 @@ static ty_err check_effects(const ty_setup *s, const ty_options *o, const char *
         {"evaluate-every", o->evaluate_every > 0, numbers && s->problem.data.test.n > 0,
          numbers ? "the workload has no test set"
                  : "ghosts have no numbers to look at; add --real"},
+        {"depth", o->depth > 0, uses & TY_USES_TASKS, "it belongs to data-spark"},
+        {"task-seconds", o->task_seconds > 0, uses & TY_USES_TASKS, "it belongs to data-spark"},
         {"gemm", o->gemm != NULL, numbers, "ghosts have no numbers to multiply; add --real"},
         {"no-augment", o->no_augment, s->problem.data.train.pixels != NULL,
          "the workload has no images to rotate and shift"},

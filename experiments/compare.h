@@ -9,7 +9,7 @@
 #include "experiments/engine.h"
 #include "experiments/output.h"
 
-enum { TY_MAX_STRATEGIES = 16, TY_MAX_WORKERS = 64 };
+enum { TY_MAX_STRATEGIES = 32, TY_MAX_WORKERS = 64 };
 
 /* One line of a comparison. */
 typedef struct ty_case {

@@ -129,7 +129,8 @@ static ty_err make_plan(ty_prepared *s, int ghost)
                                                        : 0.9,
                          .collective = p->collective,
                          .tuning = p->tuning,
-                         .pace = p->pace};
+                         .pace = p->pace,
+                         .shared_memory = s->fabric->shared_memory};
     o.pace.seed = o.seed;
     TY_TRY(ty_strategy_find(p->strategy, &o.strategy));
     o.costing = costing(s, default_threads(s), p->workers);

@@ -11,6 +11,7 @@ static int holds_all(const ty_worker *w)
 static ty_score score(ty_worker *w)
 {
     ty_model whole;
+    ty_worker_settle(w);
     if (w->rank->id == 0 && holds_all(w))
         return ty_problem_score(w->plan->problem, &w->model);
     if (w->rank->id == 0)
@@ -44,12 +45,10 @@ static long agree(ty_worker *w, long end)
 
 static long meet(ty_worker *w, ty_course *c, long done, double seconds)
 {
-    ty_team all = w->world;
-    all.channel = TY_CHANNEL_RESULT;
     long end = look(w, c, done, seconds);
     if (c->target.kind)
         end = agree(w, end);
-    ty_barrier_dissemination.run(&all, (ty_tensor){0});
+    ty_worker_meet(w);
     return end;
 }
 

@@ -46,7 +46,8 @@ void ty_outcome_describe(ty_row *row, const ty_prepared *s)
              s->sim ? ty_network_name[s->platform.network] : "");
     snprintf(row->platform, sizeof row->platform, "%.150s",
              s->sim ? s->platform.name : "this machine");
-    snprintf(row->collective, sizeof row->collective, "%s", p->allreduce ? p->allreduce->name : "");
+    const ty_collective *chosen = p->allreduce ? p->allreduce : p->broadcast;
+    snprintf(row->collective, sizeof row->collective, "%s", chosen ? chosen->name : "");
     snprintf(row->fidelity, sizeof row->fidelity, "%s", s->sim ? "message" : "");
 }
 

@@ -19,6 +19,7 @@ typedef struct diary { /* of one rank */
 static void gather_into(ty_worker *w, float *whole)
 {
     ty_worker_pause(w);
+    ty_worker_settle(w);
     ty_worker_gather(w, whole);
     ty_worker_resume(w);
 }
@@ -120,6 +121,7 @@ static void collect(ty_worker *w, ty_course *c, const diary *l)
     ty_rank_report report = make_report(w, l, c->exact);
     w->rank->quiet++;
     ty_trace_on(w->rank, 0);
+    ty_worker_meet(w); /* who ends first sends nothing into the last step of others */
     if (w->rank->id > 0) {
         send_report(w, &report, l);
     } else {

@@ -92,8 +92,11 @@ static void add_plan(session *s, int problem, const char *strategy, int workers,
     ty_validation_point *p = &s->point[s->n];
     *p = (ty_validation_point){
         .plan = {.strategy = strategy, .workers = workers, .threads = threads}, .problem = problem};
-    ty_point base = base_of(s, problem);
+    ty_point base = base_of(s, problem), simulated = base;
+    simulated.fabric = "sim";
     ty_err e = ty_case_check(&p->plan, &base);
+    if (!e.code && ty_case_check(&p->plan, &simulated).code)
+        e = ty_error(TY_EUSAGE, "it cannot be simulated, so there is nothing to compare");
     if (!e.code) {
         s->n++;
     } else if (!s->refused++) {

@@ -54,6 +54,7 @@ typedef struct ty_job {
 typedef struct ty_fabric_ops {
     const char *name; /* "threads", "sim", "mpi" */
     int virtual_time; /* charge() is what computing takes, and copying takes nothing */
+    int shared_memory; /* ranks run at the same time in one memory */
 
     /* Run fn(rank, arg) on job->ranks ranks; back when all have returned. TY_EWRONG on deadlock,
      * naming who waits for what. Never called twice in a process by sim. MPI: the ranks are the

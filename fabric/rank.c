@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "fabric/rank.h"
 
+#include "base/clock.h"
 #include "fabric/memory.h"
 #include "fabric/trace.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static const uint64_t LOG_START = 0xcbf29ce484222325u; /* the offset basis of FNV-1a */
 
@@ -194,6 +197,30 @@ double ty_now(ty_rank *r)
 void ty_charge(ty_rank *r, double seconds)
 {
     r->ops->charge(r, seconds);
+}
+
+/* Sleeping wakes late, so the last moment is watched. */
+static void sleep_for(double seconds)
+{
+    const double end = ty_clock() + seconds, watched = 1e-4;
+    for (double left = seconds; left > 0; left = end - ty_clock()) {
+        const double nap = left - watched;
+        if (nap > 0)
+            nanosleep(&(struct timespec){(time_t)nap, (long)(1e9 * fmod(nap, 1))}, NULL);
+    }
+}
+
+void ty_spend(ty_rank *r, double seconds)
+{
+    ty_trace_close(r);
+    double begin = r->ops->now(r);
+    if (r->ops->virtual_time)
+        r->ops->charge(r, seconds);
+    else if (!r->job->ghost)
+        sleep_for(seconds);
+    double end = r->ops->now(r);
+    if (r->trace && end > begin)
+        ty_trace_add(r, (ty_event){begin, end, TY_EV_OVERHEAD, r->lane, -1, 0, 0});
 }
 
 ty_lane *ty_fork(ty_rank *r, ty_main fn, void *arg)

@@ -51,6 +51,8 @@ ty_req *ty_irecv(ty_rank *r, int src, int tag, void *buf, size_t bytes);
 int     ty_wait(ty_rank *r, ty_req *q); /* returns the peer: the sender of a receive from TY_ANY */
 double  ty_now(ty_rank *r);
 void    ty_charge(ty_rank *r, double seconds);
+/* Spend seconds on what is no kernel: charged where time is virtual, slept elsewhere; a ghost there has no time. */
+void    ty_spend(ty_rank *r, double seconds);
 ty_lane *ty_fork(ty_rank *r, ty_main fn, void *arg);
 void     ty_join(ty_rank *r, ty_lane *l);
 _Noreturn void ty_abort(ty_rank *r, int code);

@@ -224,6 +224,7 @@ static _Noreturn void threads_abort(ty_rank *r, int code)
 
 const ty_fabric_ops ty_fabric_threads = {
     .name = "threads",
+    .shared_memory = 1,
     .run = threads_run,
     .isend = ty_threads_isend,
     .irecv = ty_threads_irecv,

@@ -73,7 +73,7 @@ void ty_trace_close(ty_rank *r)
 
 void ty_trace_write(FILE *f, int rank, const ty_event *e, size_t n, int *first)
 {
-    static const char *const kind[] = {"compute", "communication", "wait", "step"};
+    static const char *const kind[] = {"compute", "communication", "wait", "step", "overhead"};
     for (size_t i = 0; i < n; i++) {
         const char *name = e[i].kind == TY_EV_COMPUTE ? ty_class_name((ty_class)e[i].name)
                            : e[i].kind == TY_EV_COMM  ? "message"

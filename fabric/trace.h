@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-typedef enum ty_event_kind { TY_EV_COMPUTE, TY_EV_COMM, TY_EV_WAIT, TY_EV_STEP } ty_event_kind;
+typedef enum ty_event_kind { TY_EV_COMPUTE, TY_EV_COMM, TY_EV_WAIT, TY_EV_STEP, TY_EV_OVERHEAD } ty_event_kind;
 
 typedef struct ty_event {
     double        begin, end; /* [s] since the run's start */

@@ -64,6 +64,10 @@ static ty_err check_common(const ty_plan_options *o)
             return ty_error(TY_EUSAGE, "--slow %d:%g: %d workers are ranks 0 to %d",
                             o->pace.slow[i].rank, o->pace.slow[i].factor, o->workers,
                             o->workers - 1);
+    if (o->strategy->shares_memory && !o->shared_memory)
+        return ty_error(TY_EUSAGE,
+                        "%s: its workers change numbers in one memory; use --fabric threads",
+                        o->strategy->name);
     return check_sizes(o->problem, o->batch);
 }
 

@@ -36,6 +36,8 @@ typedef struct ty_tuning {
     double outer_momentum;      /* of those averages */
     ty_compression compression; /* of gradients */
     double compression_ratio;   /* of top-k: the part that is sent */
+    int    depth;               /* of a tree that aggregates */
+    double task_seconds;        /* [s] to launch a task */
     long   staleness;           /* steps that a worker may be ahead of the slowest; TY_LOCKSTEP: 0 */
 } ty_tuning;
 
@@ -47,7 +49,8 @@ enum {
     TY_USES_SERVERS = 8,
     TY_USES_LOCAL_STEPS = 16,
     TY_USES_COMPRESSION = 32,
-    TY_USES_STALENESS = 64
+    TY_USES_STALENESS = 64,
+    TY_USES_TASKS = 128
 };
 
 /* How old the gradients were that a server took, in updates by others since their worker had its parameters. */
@@ -69,7 +72,9 @@ typedef struct ty_plan {
     const char *collective_name;    /* as asked: "auto" or an algorithm */
     const ty_collective *allreduce; /* as chosen; NULL: the strategy uses none */
     const ty_collective *reduce_scatter, *allgather; /* the same */
+    const ty_collective *broadcast; /* the same */
     int         served;           /* rank 0 serves parameters and does not train */
+    int         shared;           /* trainers read and change one set of parameters, which rank 0 owns */
     int         debts;            /* trainers keep what compression has not sent yet */
     ty_tuning   tuning;           /* as asked; plan() fills in what was left to it */
     int         optimizer_shards; /* the optimizer's state is cut into so many; 0: whole everywhere */
@@ -91,6 +96,7 @@ struct ty_strategy {
     int         lanes;         /* programs that run beside each worker's own, and want a core */
     int         uses;          /* TY_USES_... */
     int         inexact;       /* its parameters are not serial's: law 1 does not bind it */
+    int         shares_memory; /* ranks need one memory: fabrics with shared_memory alone can run it */
     ty_err (*plan)(ty_plan *p); /* fills dp, tp, pp, place, stage, allreduce, active;
                                 * TY_EUSAGE says what to change */
     void (*step)(ty_worker *w, long step);
@@ -102,7 +108,7 @@ struct ty_strategy {
 enum { TY_MAX_SERVERS = 64 };
 
 extern const ty_strategy ty_serial, ty_data_allreduce, ty_data_overlap, ty_data_server, ty_data_zero1, ty_data_local,
-    ty_data_compressed, ty_data_async, ty_data_stale, ty_tensor_parallel, ty_pipeline_gpipe, ty_task_pipeline;
+    ty_data_compressed, ty_data_async, ty_data_stale, ty_data_spark, ty_data_hogwild, ty_tensor_parallel, ty_pipeline_gpipe, ty_task_pipeline;
 extern const ty_strategy *const ty_strategies[];
 extern const size_t ty_strategies_n;
 
@@ -124,6 +130,7 @@ typedef struct ty_plan_options {
     ty_tuning   tuning;
     ty_pace     pace;
     ty_costing  costing;
+    int         shared_memory; /* the fabric has it */
 } ty_plan_options;
 
 /* Check everything that a user can get wrong and fill *p; ty_plan_free it. */

@@ -3,6 +3,7 @@
 
 #include "fabric/memory.h"
 #include "fabric/trace.h"
+#include "kernels/shared.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,22 @@ static void trainer_init(ty_worker *w)
     free(blocks);
 }
 
+/* Rank 0 makes the parameters that all share, and tells the others where they are. */
+static void share(ty_worker *w)
+{
+    ty_rank *r = w->rank;
+    r->quiet++;
+    if (r->id == 0) {
+        w->shared = ty_tensor_new(r, TY_PARAM, 1, w->model.params.n);
+        ty_copy(r, w->shared, w->model.params);
+        for (int i = 1; i < w->plan->workers; i++)
+            ty_send(r, i, TY_CHANNEL_RESULT, &w->shared, sizeof w->shared);
+    } else {
+        ty_recv(r, 0, TY_CHANNEL_RESULT, &w->shared, sizeof w->shared);
+    }
+    r->quiet--;
+}
+
 void ty_worker_init(ty_worker *w, ty_rank *r, const ty_plan *p)
 {
     *w = (ty_worker){.rank = r, .plan = p, .place = p->place[r->id]};
@@ -104,6 +121,8 @@ void ty_worker_init(ty_worker *w, ty_rank *r, const ty_plan *p)
         ty_zalloc((size_t)(p->steps / (long)ty_loader_steps(&w->loader)) + 2, sizeof *w->score);
     if (w->place.role == TY_TRAIN) {
         trainer_init(w);
+        if (p->shared)
+            share(w);
     } else if (w->place.role == TY_SERVE) {
         server_init(w);
     } else if (w->place.role == TY_EVALUATE) {
@@ -130,6 +149,8 @@ void ty_worker_fini(ty_worker *w)
     if (w->place.role != TY_TRAIN)
         return;
     ty_optimizer_fini(&w->optimizer, w->rank);
+    if (w->shared.n && w->rank->id == 0) /* all others have reported: they are done with it */
+        ty_drop(w->rank, w->shared);
     if (w->debt.n)
         ty_drop(w->rank, w->debt);
     if (w->last.n) {
@@ -182,6 +203,13 @@ void ty_worker_update(ty_worker *w, long step)
     ty_optimizer_step(&w->optimizer, w->rank, w->model.params, w->model.grads, step);
 }
 
+void ty_worker_take_shared(ty_worker *w)
+{
+    const ty_tensor own = w->model.params;
+    if (ty_op(w->rank, ty_work_shared_read(own.n), own))
+        ty_kernel_shared_read(own.data, w->shared.data, own.n);
+}
+
 /* ---- after a step ----------------------------------------------------------------------------------- */
 
 void ty_worker_pause(ty_worker *w)
@@ -206,6 +234,23 @@ void ty_worker_resume(ty_worker *w)
     r->idle_s = w->paused_idle + gone;
     ty_memory_account_restore(r->mem, &w->paused_ledger);
     w->excluded_s += gone;
+}
+
+void ty_worker_meet(ty_worker *w)
+{
+    ty_team all = w->world;
+    all.channel = TY_CHANNEL_RESULT;
+    ty_barrier_dissemination.run(&all, (ty_tensor){0});
+}
+
+void ty_worker_settle(ty_worker *w)
+{
+    if (!w->plan->shared)
+        return;
+    ty_worker_meet(w);
+    if (w->rank->id == 0)
+        ty_worker_take_shared(w);
+    ty_worker_meet(w);
 }
 
 static void place_all(const ty_block *blocks, int n, const float *from, float *whole)

@@ -24,6 +24,7 @@ struct ty_worker {
     int           *waits;     /* of a server, by rank: it has pushed and not been answered */
     long           version;   /* of a server: updates so far */
     ty_staleness   stale;
+    ty_tensor      shared;    /* [params] of all workers together, in the memory of rank 0 */
     ty_tensor      debt;      /* [params] of gradients that were not sent, under compression */
     ty_loader      loader;
     ty_tensor      x;         /* [rows, features] input, where the place is fed by data */
@@ -60,9 +61,18 @@ void ty_worker_pace(ty_worker *w, long step);
 /* Parameters from gradients, after their exchange: at the pace of the next step. */
 void ty_worker_update(ty_worker *w, long step);
 
+/* The worker's own parameters from those that all share. */
+void ty_worker_take_shared(ty_worker *w);
+
 /* What happens between these two is no part of a step: its time, waits and messages are not booked. */
 void ty_worker_pause(ty_worker *w);
 void ty_worker_resume(ty_worker *w);
+
+/* Between the two: wait for all. */
+void ty_worker_meet(ty_worker *w);
+/* Between the two, before rank 0 shows its model: where parameters are shared, it takes them when all have come, and nobody
+ * goes on before. */
+void ty_worker_settle(ty_worker *w);
 
 /* A model of the whole network that only evaluates, and its parameters from the seed. */
 void ty_worker_evaluator(ty_model *m, ty_rank *r, const ty_plan *p);

@@ -79,7 +79,7 @@ static ty_costing costing(const trial *t, int sim)
                         .share = sim ? 1 : (double)(busy * threads) / m->cores};
 }
 
-static ty_err prepare(outcome *o)
+static ty_err prepare(outcome *o, const ty_fabric_ops *ops)
 {
     const trial *t = &now.t;
     int sim = is(t->fabric, "sim");
@@ -105,7 +105,8 @@ static ty_err prepare(outcome *o)
                          .momentum = 0.9,
                          .collective = t->collective,
                          .tuning = t->tuning,
-                         .costing = costing(t, sim)};
+                         .costing = costing(t, sim),
+                         .shared_memory = ops->shared_memory};
     ty_err e = ty_plan_make(&now.plan, &p);
     if (e.code && sim)
         ty_platform_close(&now.platform);
@@ -185,7 +186,7 @@ outcome *perform(trial t)
     now.spy.step = spy_step;
     o->error = ty_fabric_find(t.fabric, &ops);
     if (!o->error.code)
-        o->error = prepare(o);
+        o->error = prepare(o, ops);
     if (o->error.code) {
         o->here = 1;
         return o;

@@ -14,7 +14,6 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static inline const char *fabric_name(void)
 {
@@ -59,14 +58,6 @@ static inline void run(const ty_job *job, ty_main fn, void *arg)
 {
     ty_err e = run_job(job, ranks_or(4), fn, arg);
     ck_assert_msg(e.code == TY_OK, "%s", e.msg);
-}
-
-/* Compute for so long, in the time of the fabric. */
-static inline void spend(ty_rank *r, double seconds)
-{
-    ty_charge(r, seconds);
-    if (!on("sim"))
-        nanosleep(&(struct timespec){0, (long)(1e9 * seconds)}, NULL);
 }
 
 #endif

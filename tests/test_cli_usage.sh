@@ -84,6 +84,10 @@ refuses 2 "out of range" run --machine machine.yaml -s data-overlap --workers 2 
 refuses 2 "out of range" run --machine machine.yaml -s data-local --workers 2 --outer-momentum 1
 refuses 2 "--workers 2 or more" run --machine machine.yaml -s data-async --workers 1
 refuses 2 "unknown reduce-scatter 'tree'" run --machine machine.yaml -s data-zero1 --workers 2 --collective tree
+refuses 2 "--workers 2 or more" run --machine machine.yaml -s data-spark --workers 1
+refuses 2 "belongs to data-spark" run --machine machine.yaml -s data-allreduce --workers 2 --depth 2
+refuses 2 "belongs to data-spark" run --machine machine.yaml -s data-server --workers 2 --task-seconds 0.01
+refuses 2 "use 1 to 64" run --machine machine.yaml -s data-spark --workers 3 --depth 0
 mkdir broken
 cp "$data"/mnist/* broken
 head -c 20000 "$data/mnist/train-images-idx3-ubyte.gz" >broken/train-images-idx3-ubyte.gz
@@ -93,6 +97,7 @@ refuses 2 "train-images-idx3-ubyte.gz" run --data broken
 
 # ---- platforms ----
 if has_simgrid; then
+    refuses 2 "use --fabric threads" run --machine machine.yaml -s data-hogwild --workers 2 --fabric sim
     refuses 2 "did you mean 'ethernet'" run --fabric sim --platform etherent
     refuses 2 "did you mean 'ethernet'" platform etherent
     refuses 2 "too few for 17 workers" run --fabric sim --platform ethernet --workers 17 --strategy data-allreduce

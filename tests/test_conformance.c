@@ -39,6 +39,9 @@ static void keeps(trial t)
     worst_time = v.time_deviation > worst_time ? v.time_deviation : worst_time;
 }
 
+static void must_refuse(const ty_strategy *s, const ty_problem *q, int workers, size_t batch,
+                        int micro, const char *legal);
+
 /* Of each strategy: with each all-reduce, with few and many micro-batches. */
 static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
 {
@@ -58,6 +61,14 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
     } else if (s->uses & TY_USES_STALENESS) {
         for (t.tuning.staleness = TY_LOCKSTEP; workers > 1 && t.tuning.staleness <= 1;
              t.tuning.staleness += 1)
+            keeps(t);
+    } else if (s->shares_memory && !on("threads")) {
+        must_refuse(s, q, workers, BATCH, 0, "--fabric threads");
+    } else if (s->shares_memory) {
+        keeps(t);
+    } else if (s->uses & TY_USES_TASKS) { /* of little time, so that it hides no other; three stages of 7 executors */
+        t.tuning.task_seconds = 1e-6;
+        for (t.tuning.depth = 1; workers > 1 && t.tuning.depth <= 3; t.tuning.depth++)
             keeps(t);
     } else if (s->uses & TY_USES_COMPRESSION) {
         t.collective = "recursive";
@@ -135,6 +146,27 @@ START_TEST(top_k_of_everything_is_serial)
                                         .collective = "ring"});
         ck_assert_msg(!v.law[1].code, "%d workers: %s", count[i], v.law[1].msg);
     }
+}
+END_TEST
+
+START_TEST(one_worker_alone_in_shared_memory_is_serial_bit_for_bit)
+{
+    const ty_strategy *const s[] = {&ty_serial, &ty_data_hogwild};
+    outcome *o[2];
+    if (!on("threads"))
+        return;
+    for (int i = 0; i < 2; i++)
+        o[i] = perform((trial){.strategy = s[i],
+                               .problem = &thirty,
+                               .fabric = "threads",
+                               .workers = 1,
+                               .batch = BATCH,
+                               .steps = STEPS});
+    ck_assert_msg(!law_ends_whole(o[1]).code, "%s", law_ends_whole(o[1]).msg);
+    ty_err e = law_equal_across_fabrics(o[0], o[1]);
+    ck_assert_msg(!e.code, "%s", e.msg);
+    forget(o[0]);
+    forget(o[1]);
 }
 END_TEST
 
@@ -217,6 +249,7 @@ int main(int argc, char **argv)
     tcase_add_loop_test(t, every_strategy_keeps_every_law, 0, (int)ty_strategies_n);
     tcase_add_test(t, local_sgd_that_averages_in_every_step_is_serial);
     tcase_add_test(t, top_k_of_everything_is_serial);
+    tcase_add_test(t, one_worker_alone_in_shared_memory_is_serial_bit_for_bit);
     tcase_add_test(t, adam_keeps_them_too);
     tcase_add_loop_test(t, a_seeded_run_has_the_same_bits_for_any_number_of_openmp_threads, 0, 2);
     tcase_add_test(t, an_illegal_plan_is_refused_before_a_rank_starts_and_told_what_is_legal);

@@ -226,11 +226,13 @@ static ty_err adds_up_for_real(const char *strategy, int workers)
 
 START_TEST(computing_communicating_and_waiting_make_up_a_step)
 {
-    const char *name = ty_strategies[_i]->name;
-    const int least = ty_strategies[_i]->order == TY_ARRIVAL ? 2 : 1; /* a server and a worker */
+    const ty_strategy *s = ty_strategies[_i];
+    const char *name = s->name;
+    const int apart = s->order == TY_ARRIVAL || s->uses & TY_USES_TASKS; /* rank 0 only serves */
+    const int least = apart ? 2 : 1;
     for (int workers = least; workers <= 3; workers += strcmp(name, "serial") ? 1 : 3) {
         ty_err e = adds_up_for_real(name, workers);
-        if (!e.code && can_simulate)
+        if (!e.code && can_simulate && !s->shares_memory)
             e = adds_up(name, "sim", workers, 1e-9);
         ck_assert_msg(!e.code, "%s", e.msg);
     }
@@ -268,6 +270,38 @@ START_TEST(nobody_gets_further_ahead_than_the_bound)
         ck_assert_int_le(r.report[0].stale.most_ahead, bound);
         ty_result_free(&r);
     }
+}
+END_TEST
+
+/* Lost changes and old parameters and all: how much is lost differs from run to run. */
+START_TEST(workers_without_a_lock_learn_what_serial_does)
+{
+    ty_point alone = point("serial", "threads", 1);
+    alone.steps = 300;
+    ty_result serial = done(alone);
+    for (int workers = 1; workers <= 4; workers++) {
+        ty_point p = point("data-hogwild", "threads", workers);
+        p.steps = 300;
+        ty_result r = done(p);
+        ck_assert_int_eq(r.row.ok, 1);
+        ck_assert_msg(r.row.loss < 0.25 * r.loss[0], "%d workers: loss %g, then %g", workers,
+                      r.loss[0], r.row.loss);
+        ck_assert_msg(r.row.accuracy > serial.row.accuracy - 0.05,
+                      "%d workers: accuracy %g, serial %g", workers, r.row.accuracy,
+                      serial.row.accuracy);
+        ck_assert_msg(workers > 1 || r.row.loss == serial.row.loss, "%g is not serial's %g",
+                      r.row.loss, serial.row.loss);
+        ty_result_free(&r);
+    }
+    ty_result_free(&serial);
+}
+END_TEST
+
+START_TEST(shared_memory_is_refused_where_there_is_none)
+{
+    refused(point("data-hogwild", "sim", 2), "use --fabric threads");
+    ty_point p = point("data-hogwild", "threads", 33);
+    refused(p, "--workers 32 or fewer");
 }
 END_TEST
 
@@ -392,6 +426,8 @@ int main(void)
                         (int)ty_strategies_n);
     tcase_add_test(t, asynchronous_gradients_are_as_old_as_there_are_other_workers);
     tcase_add_test(t, nobody_gets_further_ahead_than_the_bound);
+    tcase_add_test(t, workers_without_a_lock_learn_what_serial_does);
+    tcase_add_test(t, shared_memory_is_refused_where_there_is_none);
     tcase_add_test(t, a_real_run_is_compared_with_serial_and_brings_its_parameters);
     tcase_add_test(t, a_ghost_has_no_loss_and_says_so);
     tcase_add_test(t, a_timeline_holds_the_traced_steps_and_no_more_events_than_there_is_room_for);

@@ -89,7 +89,7 @@ static void many_lanes(ty_rank *r, void *arg)
     for (int i = 0; i < 100; i++) {
         ty_lane *l = ty_fork(r, empty_lane, &ran);
         if (i % 2 && !on("sim"))
-            spend(r, 1e-5); /* the lane is over before it is joined, or not */
+            ty_spend(r, 1e-5); /* the lane is over before it is joined, or not */
         ty_join(r, l);
         TY_CHECK(ran == i + 1, "lane %d did not run", i);
     }
@@ -161,9 +161,9 @@ static void late_sender(ty_rank *r, void *arg)
     double begin = ty_now(r);
     if (r->id == 0) {
         ty_recv(r, 1, A, buf, 1 << 20);
-        spend(r, 0.02);
+        ty_spend(r, 0.02);
     } else if (r->id == 1) {
-        spend(r, 0.1);
+        ty_spend(r, 0.1);
         ty_send(r, 0, A, buf, 1 << 20);
     }
     double end = ty_now(r);
@@ -196,7 +196,7 @@ static void early_sender(ty_rank *r, void *arg)
         ty_send(r, 0, A, buf, sizeof buf);
     if (r->id != 0)
         return;
-    spend(r, 0.1);
+    ty_spend(r, 0.1);
     ty_recv(r, 1, A, buf, sizeof buf);
     ty_ledger l = ty_ledger_read(r);
     TY_CHECK(l.wait_s < 0.03 && l.comm_exposed_s < 0.03, "waited %g s, exposed %g", l.wait_s,
@@ -215,7 +215,7 @@ static void clocks(ty_rank *r, void *arg)
 {
     double said, *seen = arg;
     if (r->id == 0) {
-        spend(r, 0.05);
+        ty_spend(r, 0.05);
         said = ty_now(r);
         for (int i = 1; i < r->job->ranks; i++)
             ty_send(r, i, A, &said, sizeof said);

@@ -134,7 +134,7 @@ static void exchange_at_once(ty_rank *r, void *arg)
         memset(in, 0, n + 1);
         in[n] = 0x5a;
         if (late)
-            spend(r, 1e-6 * (double)(1 << round % 8));
+            ty_spend(r, 1e-6 * (double)(1 << round % 8));
         ty_req *q = early ? ty_irecv(r, left, A, in, n) : NULL;
         ty_req *s = ty_isend(r, right, A, out, n);
         memset(out, 0xff, n);

@@ -54,6 +54,11 @@ static void simulate_each_way(const ty_problem *q, int workers, size_t batch)
             simulate(p);
     }
     p.collective = NULL;
+    p.strategy = "data-spark";
+    p.tuning.task_seconds = 1e-6; /* so little that it hides nothing else */
+    for (p.tuning.depth = 1; workers > 1 && p.tuning.depth <= 3; p.tuning.depth++)
+        simulate(p);
+    p.tuning = (ty_tuning){0};
     p.strategy = "task-pipeline";
     simulate(p);
     p.strategy = "pipeline-gpipe";

@@ -23,7 +23,8 @@ static ty_plan_options asked(const ty_strategy *s, int workers)
         .batch = 32,
         .steps = 4,
         .seed = 1,
-        .costing = {.net = {20e-6, 1.25e9}, .machine = &machine, .threads = 1, .busy = 1}};
+        .costing = {.net = {20e-6, 1.25e9}, .machine = &machine, .threads = 1, .busy = 1},
+        .shared_memory = 1};
 }
 
 static void refused(ty_plan_options o, const char *what, const char *remedy)
