@@ -70,8 +70,8 @@ const ty_option ty_option_table[] = {
      "data-parallel degree; dp x tp x pp = workers"},
     {NULL, "tp", 0, "N", TY_COUNT, AT(tp), 1, 65536, RUNS, "by strategy", NULL, "tensor-parallel degree"},
     {NULL, "pp", 0, "N", TY_COUNT, AT(pp), 1, 65536, RUNS, "by strategy", NULL, "pipeline stages"},
-    {NULL, "micro-batches", 'm', "N", TY_COUNT, AT(micro_batches), 1, 1 << 20, RUNS, "by strategy", NULL,
-     "parts that a pipeline cuts the batch into"},
+    {NULL, "micro-batches", 'm', "N", TY_COUNT, AT(micro_batches), 1, 1 << 20, RUNS, "1; pipelines: by stages", NULL,
+     "parts that a worker's share of the batch goes through in; data parallel: their gradients add up"},
     {NULL, "collective", 'c', "NAME", TY_TEXT, AT(collective), 0, 0, RUNS, "auto", NULL,
      "all-reduce: auto (the cheapest by closed form) or a name of `trainyard list collectives`"},
 

@@ -188,7 +188,7 @@ static ty_err check_effects(const ty_setup *s, const ty_options *o, const char *
         {"collective", o->collective != NULL, uses & TY_USES_COLLECTIVE,
          "leave it out, or choose a strategy that all-reduces"},
         {"micro-batches", o->micro_batches > 0, uses & TY_USES_MICRO_BATCHES,
-         "leave it out, or choose a strategy that cuts its batch into micro-batches"},
+         "leave it out, or choose serial, a data-parallel strategy or a pipeline of layers"},
         {"bucket-bytes", o->bucket_bytes > 0, uses & TY_USES_BUCKETS, "it belongs to data-overlap"},
         {"servers", o->servers > 0, uses & TY_USES_SERVERS, "it belongs to data-server"},
         {"local-steps", o->local_steps > 0, uses & TY_USES_LOCAL_STEPS, "it belongs to data-local"},

@@ -59,7 +59,8 @@ typedef struct ty_staleness {
 typedef struct ty_plan {
     const ty_strategy *strategy;
     const ty_problem  *problem;
-    int         workers, dp, tp, pp, micro_batches;
+    int         workers, dp, tp, pp, micro_batches; /* 0 or 1: a rank's share of the batch goes through whole */
+    int         slots;      /* micro-batches whose activations a rank keeps at once; 1: gradients accumulate */
     size_t      batch;      /* global */
     long        steps;
     uint64_t    seed;
@@ -146,19 +147,24 @@ typedef struct ty_tie {
     int    owner_block, copy_block; /* indices in the network */
 } ty_tie;
 ty_tie ty_plan_tie(const ty_plan *p);
-/* Rows of rank's share of the batch, and of one of its micro-batches, in a full step. */
+/* Rows of rank's share of the batch in a full step. */
 size_t ty_plan_rows(const ty_plan *p, int rank);
+/* Micro-batches that a share of so many rows goes through in: as many as asked for, but none that is empty; >= 1. */
+int ty_plan_parts(const ty_plan *p, size_t rows);
+/* Rows of input and labels that a rank has room for, when it keeps `slots` micro-batches of its `rows`. */
+size_t ty_plan_held(const ty_plan *p, size_t rows, int slots);
 
 /* Closed-form pieces, on the machine of p->costing. */
 double ty_plan_load_s(const ty_plan *p, size_t rows);                 /* decode, normalise, augment */
 double ty_blocks_forward_s(const ty_plan *p, const ty_block *b, int n, size_t rows);
 double ty_blocks_backward_s(const ty_plan *p, const ty_block *b, int n, size_t rows, int first);
-double ty_plan_gradients_s(const ty_plan *p, size_t rows); /* zero, load, forward, loss and backward of it all */
+double ty_plan_gradients_s(const ty_plan *p, size_t rows); /* zero, and of each micro-batch load, forward, loss, backward */
 double ty_plan_loss_s(const ty_plan *p, size_t rows);
 double ty_plan_update_s(const ty_plan *p, const ty_block *b, int n); /* optimizer step */
 double ty_plan_zero_s(const ty_plan *p, const ty_block *b, int n);   /* gradients to zero */
 size_t ty_blocks_params(const ty_block *b, int n);
-/* Memory of a training rank with these blocks: model, optimizer, input and labels. */
+/* Memory of a training rank with these blocks that keeps `slots` micro-batches of its `rows`: model, optimizer, input and
+ * labels. */
 double ty_plan_bytes(const ty_plan *p, const ty_block *b, int n, size_t rows, int slots, int first, int last);
 
 #endif

@@ -64,10 +64,10 @@ static void trainer_init(ty_worker *w)
 {
     const ty_plan *p = w->plan;
     ty_block *blocks = ty_alloc((size_t)p->problem->blocks_n * sizeof *blocks);
-    int n = ty_plan_blocks(p, w->rank->id, blocks),
-        slots = p->micro_batches > 1 ? p->micro_batches : 1;
+    int n = ty_plan_blocks(p, w->rank->id, blocks), slots = p->slots;
     int first = w->place.p == 0, last = w->place.p == p->pp - 1;
-    size_t rows = ty_plan_rows(p, w->rank->id), micro = ty_chunk_size(rows, slots, 0);
+    size_t rows = ty_plan_rows(p, w->rank->id), held = ty_plan_held(p, rows, slots),
+           micro = ty_chunk_size(rows, ty_plan_parts(p, rows), 0);
 
     ty_model_init(&w->model, w->rank, blocks, n, micro, slots, first, 1, p->seed);
     w->model.loss = ty_problem_loss(p->problem);
@@ -87,8 +87,8 @@ static void trainer_init(ty_worker *w)
             .kind = TY_SGD, .rate = 1, .momentum = p->tuning.outer_momentum, .steps = 1};
         ty_optimizer_init(&w->outer, w->rank, w->last.n);
     }
-    w->x = ty_tensor_new(w->rank, TY_ACTIV, first ? rows : 0, p->problem->features);
-    w->labels = ty_tensor_new(w->rank, TY_ACTIV, 1, last ? rows * p->problem->targets : 0);
+    w->x = ty_tensor_new(w->rank, TY_ACTIV, first ? held : 0, p->problem->features);
+    w->labels = ty_tensor_new(w->rank, TY_ACTIV, 1, last ? held * p->problem->targets : 0);
     w->inbox = ty_zalloc((size_t)slots, sizeof *w->inbox);
     for (int i = 0; i < slots; i++)
         w->inbox[i] = ty_tensor_new(w->rank, TY_ACTIV, first ? 0 : micro, blocks[0].in.n);
@@ -116,7 +116,7 @@ void ty_worker_init(ty_worker *w, ty_rank *r, const ty_plan *p)
 
 void ty_worker_fini(ty_worker *w)
 {
-    int slots = w->plan->micro_batches > 1 ? w->plan->micro_batches : 1;
+    const int slots = w->plan->slots;
     ty_loader_free(&w->loader);
     free(w->score);
     if (w->place.role != TY_PREPROCESS)
@@ -157,13 +157,22 @@ ty_tensor ty_worker_labels(ty_worker *w, size_t first, size_t rows)
     return ty_slice(w->labels, first * targets, rows * targets);
 }
 
+static ty_tensor forward(ty_worker *w, long step, size_t first, size_t rows, size_t batch)
+{
+    ty_model_forward(&w->model, 0, ty_worker_load(w, step, first, rows));
+    return ty_model_loss(&w->model, 0, ty_worker_labels(w, 0, rows), 1.0F / (float)batch, &w->loss);
+}
+
 ty_tensor ty_worker_forward(ty_worker *w, long step, size_t first, size_t rows, size_t batch)
 {
-    ty_model *m = &w->model;
-    ty_model_zero(m);
-    ty_tensor x = ty_worker_load(w, step, first, rows);
-    ty_model_forward(m, 0, x);
-    return ty_model_loss(m, 0, ty_worker_labels(w, 0, rows), 1.0F / (float)batch, &w->loss);
+    const int last = ty_plan_parts(w->plan, rows) - 1;
+    ty_model_zero(&w->model);
+    for (int i = 0; i < last; i++) {
+        const size_t micro = ty_chunk_size(rows, last + 1, i);
+        ty_model_backward(&w->model, 0, forward(w, step, first, micro, batch));
+        first += micro;
+    }
+    return forward(w, step, first, ty_chunk_size(rows, last + 1, last), batch);
 }
 
 void ty_worker_gradients(ty_worker *w, long step, size_t first, size_t rows, size_t batch)

@@ -46,7 +46,8 @@ void ty_worker_fini(ty_worker *w);
 ty_tensor ty_worker_load(ty_worker *w, long step, size_t first, size_t rows);
 ty_tensor ty_worker_labels(ty_worker *w, size_t first, size_t rows); /* of these samples */
 
-/* Gradients to zero, load, forward and loss; returns the gradient of the last output, for backward. */
+/* Gradients to zero, then of each micro-batch load, forward and loss, and backward of all but the last: returns the gradient
+ * of its output, for backward. */
 ty_tensor ty_worker_forward(ty_worker *w, long step, size_t first, size_t rows, size_t batch);
 
 /* Forward, loss and backward of samples [first, first + rows) of a batch of `batch`: adds to the gradients, so that

@@ -33,7 +33,8 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
 {
     static const char *const named[] = {"ring", "recursive", "tree", "rabenseifner", "star"};
     trial t = {.strategy = s, .problem = q, .workers = workers};
-    t.tuning.bucket_bytes = s->uses & TY_USES_BUCKETS ? 4096 : 0; /* auto decides from cost, and so from the threads */
+    t.tuning.bucket_bytes =
+        s->uses & TY_USES_BUCKETS ? 4096 : 0; /* auto decides from cost, and so from the threads */
     if (s == &ty_serial || s == &ty_task_pipeline) {
         keeps(t);
     } else if (s == &ty_pipeline_gpipe) {
@@ -43,7 +44,8 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
         if (workers > 1)
             keeps(t);
     } else if (s->uses & TY_USES_STALENESS) {
-        for (t.tuning.staleness = TY_LOCKSTEP; workers > 1 && t.tuning.staleness <= 1; t.tuning.staleness += 1)
+        for (t.tuning.staleness = TY_LOCKSTEP; workers > 1 && t.tuning.staleness <= 1;
+             t.tuning.staleness += 1)
             keeps(t);
     } else if (s->uses & TY_USES_COMPRESSION) {
         t.collective = "recursive";
@@ -54,12 +56,14 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
         }
     } else if (s->uses & TY_USES_LOCAL_STEPS) {
         for (t.tuning.local_steps = 1; t.tuning.local_steps <= 2; t.tuning.local_steps++)
-            for (t.tuning.outer_momentum = 0; t.tuning.outer_momentum < 1; t.tuning.outer_momentum += 0.5) {
+            for (t.tuning.outer_momentum = 0; t.tuning.outer_momentum < 1;
+                 t.tuning.outer_momentum += 0.5) {
                 t.collective = "ring";
                 keeps(t);
             }
     } else if (s->uses & TY_USES_SERVERS) {
-        for (t.tuning.servers = 0; t.tuning.servers <= workers; t.tuning.servers += workers > 2 ? 2 : 1)
+        for (t.tuning.servers = 0; t.tuning.servers <= workers;
+             t.tuning.servers += workers > 2 ? 2 : 1)
             keeps(t);
     } else {
         for (int i = 0; i < (s == &ty_data_zero1 ? 2 : 5); i++) {
@@ -76,6 +80,49 @@ START_TEST(every_strategy_keeps_every_law)
     for (int i = 0; i < n; i++)
         if (s != &ty_serial || count[i] == 1)
             each_way(s, count[i] % 3 ? &twenty_eight : &thirty, count[i]);
+}
+END_TEST
+
+/* Five samples of a shard in threes are 2, 2 and 1; in the last batch some shards have one sample or none. */
+START_TEST(accumulated_gradients_keep_every_law)
+{
+    const ty_strategy *s = ty_strategies[_i];
+    int count[5], n = counts_here(count);
+    if (!(s->uses & TY_USES_MICRO_BATCHES) || s == &ty_pipeline_gpipe)
+        return;
+    for (int i = 0; i < n; i++) {
+        const int alone = s == &ty_serial, served = s->order == TY_ARRIVAL;
+        trial t = {.strategy = s, .problem = &thirty, .workers = count[i], .micro_batches = 3};
+        t.collective = s->uses & TY_USES_COLLECTIVE ? "ring" : NULL;
+        t.tuning.bucket_bytes = s->uses & TY_USES_BUCKETS ? 4096 : 0;
+        t.tuning.local_steps = s->uses & TY_USES_LOCAL_STEPS ? 2 : 0;
+        if (count[i] == 1 ? !served : !alone)
+            keeps(t);
+    }
+}
+END_TEST
+
+static double activations(int micro_batches)
+{
+    outcome *o = perform((trial){.strategy = &ty_data_allreduce,
+                                 .problem = &thirty,
+                                 .fabric = "threads",
+                                 .ghost = 1,
+                                 .workers = 2,
+                                 .micro_batches = micro_batches,
+                                 .batch = 32,
+                                 .steps = 2});
+    ck_assert_msg(!o->error.code, "%s", o->error.msg);
+    double bytes = (double)o->report[0].ledger.peak_bytes[TY_ACTIV];
+    forget(o);
+    return bytes;
+}
+
+START_TEST(accumulation_makes_room_for_one_micro_batch_only)
+{
+    if (on("threads"))
+        for (int M = 2; M <= 16; M *= 2)
+            ck_assert_double_eq(activations(M), activations(1) / M);
 }
 END_TEST
 
@@ -195,6 +242,8 @@ int main(void)
     Suite *s = suite_create("conformance");
     TCase *t = tcase_create(fabric_name());
     tcase_add_loop_test(t, every_strategy_keeps_every_law, 0, (int)ty_strategies_n);
+    tcase_add_loop_test(t, accumulated_gradients_keep_every_law, 0, (int)ty_strategies_n);
+    tcase_add_test(t, accumulation_makes_room_for_one_micro_batch_only);
     tcase_add_test(t, local_sgd_that_averages_in_every_step_is_serial);
     tcase_add_test(t, top_k_of_everything_is_serial);
     tcase_add_test(t, adam_keeps_them_too);

@@ -46,7 +46,11 @@ START_TEST(data_allreduce_keeps_every_law)
 {
     int count[4], n = from(1, count);
     for (int i = 0; i < n; i++)
-        keeps((trial){.strategy = &ty_data_allreduce, .workers = count[i], .collective = "ring"});
+        for (int micro = 0; micro <= 3; micro += 3)
+            keeps((trial){.strategy = &ty_data_allreduce,
+                          .workers = count[i],
+                          .micro_batches = micro,
+                          .collective = "ring"});
 }
 END_TEST
 
