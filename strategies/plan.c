@@ -123,6 +123,8 @@ void ty_plan_free(ty_plan *p)
 {
     free(p->place);
     free(p->stage);
+    free(p->unit);
+    p->unit = NULL;
     p->place = NULL;
     p->stage = NULL;
 }

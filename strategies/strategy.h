@@ -15,6 +15,7 @@
 
 typedef struct ty_strategy ty_strategy;
 typedef struct ty_worker ty_worker;
+typedef struct ty_unit ty_unit; /* strategies/sharded.h */
 
 typedef enum ty_role { TY_TRAIN, TY_PREPROCESS, TY_EVALUATE, TY_SERVE } ty_role;
 
@@ -73,6 +74,9 @@ typedef struct ty_plan {
     int         debts;            /* trainers keep what compression has not sent yet */
     ty_tuning   tuning;           /* as asked; plan() fills in what was left to it */
     int         optimizer_shards; /* the optimizer's state is cut into so many; 0: whole everywhere */
+    enum { TY_WHOLE, TY_SHARD_GRADS, TY_SHARD_PARAMS } sharded; /* gradients and optimizer's state; parameters too */
+    ty_unit    *unit;       /* [units] what is sharded as one */
+    int         units;
     ty_costing  costing;
     ty_place   *place;      /* [workers] */
     int        *stage;      /* [pp + 1] first block of each pipeline stage, then the number of blocks */
@@ -100,8 +104,8 @@ struct ty_strategy {
 
 enum { TY_MAX_SERVERS = 64 };
 
-extern const ty_strategy ty_serial, ty_data_allreduce, ty_data_overlap, ty_data_server, ty_data_zero1, ty_data_local,
-    ty_data_compressed, ty_data_async, ty_data_stale, ty_tensor_parallel, ty_pipeline_gpipe, ty_task_pipeline;
+extern const ty_strategy ty_serial, ty_data_allreduce, ty_data_overlap, ty_data_server, ty_data_zero1, ty_data_zero2,
+    ty_data_zero3, ty_data_local, ty_data_compressed, ty_data_async, ty_data_stale, ty_tensor_parallel, ty_pipeline_gpipe, ty_task_pipeline;
 extern const ty_strategy *const ty_strategies[];
 extern const size_t ty_strategies_n;
 

@@ -3,6 +3,7 @@
 
 #include "fabric/memory.h"
 #include "fabric/trace.h"
+#include "strategies/sharded.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -69,13 +70,20 @@ static void trainer_init(ty_worker *w)
     size_t rows = ty_plan_rows(p, w->rank->id), held = ty_plan_held(p, rows, slots),
            micro = ty_chunk_size(rows, ty_plan_parts(p, rows), 0);
 
-    ty_model_init(&w->model, w->rank, blocks, n, micro, slots, first, 1, p->seed);
+    const ty_model_use use = p->sharded == TY_SHARD_PARAMS  ? TY_MODEL_BARE
+                             : p->sharded == TY_SHARD_GRADS ? TY_MODEL_NO_GRADS
+                                                            : TY_MODEL_TRAIN;
+    ty_model_init(&w->model, w->rank, blocks, n, micro, slots, first, use, p->seed);
     w->model.loss = ty_problem_loss(p->problem);
     w->optimizer = p->optimizer;
     size_t states = w->model.params.n;
     const int whole = p->optimizer_shards == 0, shard = w->place.d - (p->dp - p->optimizer_shards);
     if (!whole) /* the last workers have one each */
         states = shard >= 0 ? ty_chunk_size(states, p->optimizer_shards, shard) : 0;
+    if (p->sharded) {
+        ty_sharded_init(w);
+        states = w->grads.n;
+    }
     if (p->served)
         states = 0;
     ty_optimizer_init(&w->optimizer, w->rank, states);
@@ -130,6 +138,8 @@ void ty_worker_fini(ty_worker *w)
     if (w->place.role != TY_TRAIN)
         return;
     ty_optimizer_fini(&w->optimizer, w->rank);
+    if (w->plan->sharded)
+        ty_sharded_fini(w);
     if (w->debt.n)
         ty_drop(w->rank, w->debt);
     if (w->last.n) {
@@ -157,10 +167,15 @@ ty_tensor ty_worker_labels(ty_worker *w, size_t first, size_t rows)
     return ty_slice(w->labels, first * targets, rows * targets);
 }
 
-static ty_tensor forward(ty_worker *w, long step, size_t first, size_t rows, size_t batch)
+ty_tensor ty_worker_loss(ty_worker *w, size_t rows, size_t batch)
+{
+    return ty_model_loss(&w->model, 0, ty_worker_labels(w, 0, rows), 1.0F / (float)batch, &w->loss);
+}
+
+ty_tensor ty_worker_part(ty_worker *w, long step, size_t first, size_t rows, size_t batch)
 {
     ty_model_forward(&w->model, 0, ty_worker_load(w, step, first, rows));
-    return ty_model_loss(&w->model, 0, ty_worker_labels(w, 0, rows), 1.0F / (float)batch, &w->loss);
+    return ty_worker_loss(w, rows, batch);
 }
 
 ty_tensor ty_worker_forward(ty_worker *w, long step, size_t first, size_t rows, size_t batch)
@@ -169,10 +184,10 @@ ty_tensor ty_worker_forward(ty_worker *w, long step, size_t first, size_t rows, 
     ty_model_zero(&w->model);
     for (int i = 0; i < last; i++) {
         const size_t micro = ty_chunk_size(rows, last + 1, i);
-        ty_model_backward(&w->model, 0, forward(w, step, first, micro, batch));
+        ty_model_backward(&w->model, 0, ty_worker_part(w, step, first, micro, batch));
         first += micro;
     }
-    return forward(w, step, first, ty_chunk_size(rows, last + 1, last), batch);
+    return ty_worker_part(w, step, first, ty_chunk_size(rows, last + 1, last), batch);
 }
 
 void ty_worker_gradients(ty_worker *w, long step, size_t first, size_t rows, size_t batch)
@@ -229,6 +244,10 @@ void ty_worker_gather(ty_worker *w, float *whole)
 {
     const ty_plan *p = w->plan;
     ty_rank *r = w->rank;
+    if (p->sharded == TY_SHARD_PARAMS) {
+        ty_sharded_gather(w, whole);
+        return;
+    }
     ty_block *blocks = ty_alloc((size_t)p->problem->blocks_n * sizeof *blocks);
     r->quiet++;
     if (r->id > 0 && contributes(p, r->id))

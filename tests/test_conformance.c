@@ -65,9 +65,11 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
         for (t.tuning.servers = 0; t.tuning.servers <= workers;
              t.tuning.servers += workers > 2 ? 2 : 1)
             keeps(t);
-    } else {
-        for (int i = 0; i < (s == &ty_data_zero1 ? 2 : 5); i++) {
+    } else { /* ZeRO scatters and gathers, by the first two; units of some layers, and of one */
+        const int zero = s == &ty_data_zero1 || s == &ty_data_zero2 || s == &ty_data_zero3;
+        for (int i = 0; i < (zero ? 2 : 5); i++) {
             t.collective = named[i];
+            t.tuning.bucket_bytes = zero && i ? 0 : t.tuning.bucket_bytes;
             keeps(t);
         }
     }
