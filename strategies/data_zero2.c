@@ -3,14 +3,14 @@
  * data-zero2 - data parallelism with gradients and optimizer state sharded: a unit's gradients are summed where their owners
  * are while backward goes on, and let go of elsewhere. Each worker updates its chunks of the parameters and tells the others.
  *   time    load(B/N) + forward(B/N), then for each unit the longer of: its backward; the sum of the unit before; then the
- *           last sum, update(params/N) and an all-gather a unit
+ *           last sum, and for each unit update(params/N) and an all-gather
  *   sends   a reduce-scatter of the gradients for each micro-batch, an all-gather of the parameters: together, with one
  *           micro-batch, the bytes of a ring all-reduce
  *   memory  parameters whole; gradients and optimizer state 1/N; two units of gradients in buffers
  *   source  Rajbhandari et al., ZeRO, SC 2020 (stage 2)
  *
- *   compute   | forward | backward 3 | backward 2 | backward 1 |       | update |
- *   network                          | sum 3      | sum 2      | sum 1 |        | gather 1 | gather 2 | gather 3 |
+ *   compute   | forward | backward 3 | backward 2 | backward 1 |       | update 1 |          | update 2 |          | ..
+ *   network                          | sum 3      | sum 2      | sum 1 |          | gather 1 |          | gather 2 | ..
  */
 #include "strategies/sharded.h"
 

@@ -23,17 +23,25 @@ static int holder(const ty_plan *p, const ty_block *b)
     return -1;
 }
 
-/* Does block i begin a unit, and does it belong to the last one so far otherwise? */
+/* Does block i begin a unit? Otherwise it belongs to the last one so far. */
 static int begins(const ty_plan *p, int i)
 {
     const ty_block *b = &p->problem->blocks[i];
     const int last = p->units - 1;
-    const ty_unit *u = &p->unit[last];
     if (last < 0)
         return 1;
     if (b->tied)
-        return holder(p, &p->problem->blocks[b->owner]) != u->owner;
-    return b->ops->params(b) > 0 && (u->owner != last || is_full(p, u));
+        return holder(p, &p->problem->blocks[b->owner]) != p->unit[last].owner;
+    return b->ops->params(b) > 0 && (p->unit[last].owner != last || is_full(p, &p->unit[last]));
+}
+
+static ty_unit unit_from(const ty_plan *p, const ty_block *b)
+{
+    if (!b->tied)
+        return (ty_unit){.first = b->index, .owner = p->units, .begin = b->offset};
+    ty_unit u = p->unit[holder(p, &p->problem->blocks[b->owner])];
+    u.first = b->index;
+    return u;
 }
 
 static void cut(ty_plan *p)
@@ -43,12 +51,7 @@ static void cut(ty_plan *p)
     for (int i = 0; i < p->problem->blocks_n; i++) {
         const ty_block *b = &p->problem->blocks[i];
         if (begins(p, i)) {
-            int owner = b->tied ? holder(p, &p->problem->blocks[b->owner]) : p->units;
-            p->unit[p->units] = (ty_unit){.first = i, .owner = owner, .begin = b->offset};
-            if (b->tied) {
-                p->unit[p->units].begin = p->unit[owner].begin;
-                p->unit[p->units].n = p->unit[owner].n;
-            }
+            p->unit[p->units] = unit_from(p, b);
             p->units++;
         }
         p->unit[p->units - 1].end = i + 1;

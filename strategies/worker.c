@@ -61,8 +61,26 @@ static void server_fini(ty_worker *w)
     free(w->waits);
 }
 
+/* Parameters whose optimizer state is here. */
+static size_t states(const ty_worker *w)
+{
+    const ty_plan *p = w->plan;
+    const int shard =
+        w->place.d - (p->dp - p->optimizer_shards); /* the last workers have one each */
+    if (p->served)
+        return 0;
+    if (p->sharded)
+        return w->grads.n;
+    if (p->optimizer_shards == 0)
+        return w->model.params.n;
+    return shard >= 0 ? ty_chunk_size(w->model.params.n, p->optimizer_shards, shard) : 0;
+}
+
 static void trainer_init(ty_worker *w)
 {
+    static const ty_model_use use[] = {[TY_WHOLE] = TY_MODEL_TRAIN,
+                                       [TY_SHARD_GRADS] = TY_MODEL_NO_GRADS,
+                                       [TY_SHARD_PARAMS] = TY_MODEL_BARE};
     const ty_plan *p = w->plan;
     ty_block *blocks = ty_alloc((size_t)p->problem->blocks_n * sizeof *blocks);
     int n = ty_plan_blocks(p, w->rank->id, blocks), slots = p->slots;
@@ -70,23 +88,12 @@ static void trainer_init(ty_worker *w)
     size_t rows = ty_plan_rows(p, w->rank->id), held = ty_plan_held(p, rows, slots),
            micro = ty_chunk_size(rows, ty_plan_parts(p, rows), 0);
 
-    const ty_model_use use = p->sharded == TY_SHARD_PARAMS  ? TY_MODEL_BARE
-                             : p->sharded == TY_SHARD_GRADS ? TY_MODEL_NO_GRADS
-                                                            : TY_MODEL_TRAIN;
-    ty_model_init(&w->model, w->rank, blocks, n, micro, slots, first, use, p->seed);
+    ty_model_init(&w->model, w->rank, blocks, n, micro, slots, first, use[p->sharded], p->seed);
     w->model.loss = ty_problem_loss(p->problem);
-    w->optimizer = p->optimizer;
-    size_t states = w->model.params.n;
-    const int whole = p->optimizer_shards == 0, shard = w->place.d - (p->dp - p->optimizer_shards);
-    if (!whole) /* the last workers have one each */
-        states = shard >= 0 ? ty_chunk_size(states, p->optimizer_shards, shard) : 0;
-    if (p->sharded) {
+    if (p->sharded)
         ty_sharded_init(w);
-        states = w->grads.n;
-    }
-    if (p->served)
-        states = 0;
-    ty_optimizer_init(&w->optimizer, w->rank, states);
+    w->optimizer = p->optimizer;
+    ty_optimizer_init(&w->optimizer, w->rank, states(w));
     if (p->debts)
         w->debt = ty_tensor_new(w->rank, TY_OPTIM, 1, w->model.params.n);
     if (p->tuning.outer_momentum != 0) {
