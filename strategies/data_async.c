@@ -26,6 +26,7 @@ const ty_strategy ty_data_async = {
     .source = "Dean et al., DistBelief, NIPS 2012",
     .order = TY_ARRIVAL,
     .inexact = 1,
+    .uses = TY_USES_MICRO_BATCHES,
     .plan = plan,
     .step = ty_asynchronous_step,
     .cost = ty_asynchronous_cost,

@@ -67,6 +67,7 @@ const ty_strategy ty_data_hogwild = {
     .alike = 1,
     .inexact = 1,
     .shares_memory = 1,
+    .uses = TY_USES_MICRO_BATCHES,
     .plan = plan,
     .step = step,
     .cost = cost,

@@ -23,10 +23,12 @@ static int is_full(const ty_plan *p, int first, size_t begin, size_t end)
     return first == 0 || (end - begin) * sizeof(float) >= p->tuning.bucket_bytes;
 }
 
+/* Buckets are reduced beside the backward of the last micro-batch. */
 static double backward_s(const ty_plan *p, int i)
 {
-    const ty_problem *q = p->problem;
-    return ty_blocks_backward_s(p, &q->blocks[i], 1, ty_chunk_size(p->batch, p->dp, 0), i == 0);
+    const size_t rows = ty_chunk_size(p->batch, p->dp, 0),
+                 last = ty_chunk_size(rows, ty_plan_parts(p, rows), -1);
+    return ty_blocks_backward_s(p, &p->problem->blocks[i], 1, last, i == 0);
 }
 
 /* Bytes of a bucket when k* of them cover the gradients. */
@@ -104,9 +106,10 @@ static ty_cost cost(const ty_plan *p, int rank)
     const ty_problem *q = p->problem;
     const size_t rows = ty_plan_rows(p, rank), most = ty_chunk_size(p->batch, p->dp, 0);
     ty_cost k = {0};
-    double begin =
-        ty_plan_gradients_s(p, most) - ty_blocks_backward_s(p, q->blocks, q->blocks_n, most, 1);
-    double update = ty_plan_update_s(p, q->blocks, q->blocks_n);
+    double begin = ty_plan_gradients_s(p, most),
+           update = ty_plan_update_s(p, q->blocks, q->blocks_n);
+    for (int i = 0; i < q->blocks_n; i++)
+        begin -= backward_s(p, i);
     k.seconds = finish(p, rank, begin, &k) + update;
     k.compute_s += ty_plan_gradients_s(p, rows) + update;
     k.peak_bytes += ty_plan_bytes(p, q->blocks, q->blocks_n, rows, 1, 1, 1);
@@ -120,7 +123,7 @@ const ty_strategy ty_data_overlap = {
     .order = TY_FIXED,
     .alike = 1,
     .lanes = 1,
-    .uses = TY_USES_COLLECTIVE | TY_USES_BUCKETS,
+    .uses = TY_USES_MICRO_BATCHES | TY_USES_COLLECTIVE | TY_USES_BUCKETS,
     .plan = plan,
     .step = step,
     .cost = cost,

@@ -77,6 +77,7 @@ static ty_err plan(ty_plan *p)
         p->micro_batches = p->pp == 1                       ? 1
                            : (size_t)(4 * p->pp) < p->batch ? 4 * p->pp
                                                             : (int)p->batch;
+    p->slots = p->micro_batches;
     size_t rows = ty_chunk_size(p->batch, p->micro_batches, 0);
     double low = 0, high = stage_s(p, first, 0, g, rows) * (1 + 1e-9) + 1e-30;
     for (int i = 0; i < 60; i++) { /* bisection on the slowest stage */

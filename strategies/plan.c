@@ -78,6 +78,19 @@ static void number_places(ty_plan *p)
         p->place[r] = (ty_place){TY_TRAIN, r / (p->tp * p->pp), r % p->tp, r / p->tp % p->pp};
 }
 
+/* A smaller last batch of an epoch may have fewer samples than that. */
+static ty_err check_micro_batches(const ty_plan *p)
+{
+    const size_t least = p->batch / (size_t)p->dp;
+    if ((size_t)p->micro_batches <= least)
+        return ty_ok();
+    return ty_error(TY_EUSAGE,
+                    "--micro-batches %d: %d workers have shares of %zu sample%s; use "
+                    "--micro-batches %zu or fewer, or --batch %zu or more",
+                    p->micro_batches, p->dp, least, least == 1 ? "" : "s", least,
+                    (size_t)p->micro_batches * (size_t)p->dp);
+}
+
 ty_err ty_plan_make(ty_plan *p, const ty_plan_options *o)
 {
     TY_TRY(check_common(o));
@@ -98,6 +111,7 @@ ty_err ty_plan_make(ty_plan *p, const ty_plan_options *o)
     p->optimizer = (ty_optimizer){
         .kind = o->optimizer, .rate = o->rate, .momentum = o->momentum, .steps = o->steps};
     p->collective_name = o->collective ? o->collective : "auto";
+    p->slots = 1;
     p->active = p->workers;
     p->fill_steps = 1;
     const ty_collective *known; /* a wrong name is wrong for every strategy */
@@ -107,6 +121,7 @@ ty_err ty_plan_make(ty_plan *p, const ty_plan_options *o)
     p->stage = ty_zalloc((size_t)p->workers + 2, sizeof *p->stage);
     p->stage[1] = o->problem->blocks_n;
     ty_err e = o->strategy->plan(p);
+    e = e.code ? e : check_micro_batches(p);
     if (!e.code && !p->preprocessors && !p->served)
         number_places(p);
     if (e.code)
@@ -118,6 +133,8 @@ void ty_plan_free(ty_plan *p)
 {
     free(p->place);
     free(p->stage);
+    free(p->unit);
+    p->unit = NULL;
     p->place = NULL;
     p->stage = NULL;
 }
@@ -158,7 +175,7 @@ ty_cost ty_plan_cost(const ty_plan *p, int rank)
 const char *ty_plan_no_form(const ty_plan *p)
 {
     const int alike = p->strategy->alike,
-              lockstep = alike && !(p->tuning.local_steps > 1 && p->pace.jitter);
+              lockstep = alike && !p->shared && !(p->tuning.local_steps > 1 && p->pace.jitter);
     if (p->costing.share > 1 && !alike)
         return "no closed form: ranks that do different things share cores";
     return p->costing.slowest > 1 && !lockstep
@@ -236,6 +253,18 @@ size_t ty_plan_rows(const ty_plan *p, int rank)
     return ty_chunk_size(p->batch, p->dp, p->place[rank].d);
 }
 
+int ty_plan_parts(const ty_plan *p, size_t rows)
+{
+    const size_t M = p->micro_batches > 0 ? (size_t)p->micro_batches : 1;
+    return rows < M ? (rows ? (int)rows : 1) : (int)M;
+}
+
+size_t ty_plan_held(const ty_plan *p, size_t rows, int slots)
+{
+    const size_t room = (size_t)slots * ty_chunk_size(rows, ty_plan_parts(p, rows), 0);
+    return room < rows ? room : rows;
+}
+
 /* ---- pieces of closed forms ------------------------------------------------------------------------- */
 
 double ty_plan_load_s(const ty_plan *p, size_t rows)
@@ -271,12 +300,19 @@ double ty_blocks_backward_s(const ty_plan *p, const ty_block *b, int n, size_t r
     return s;
 }
 
-double ty_plan_gradients_s(const ty_plan *p, size_t rows)
+/* Of one micro-batch. */
+static double micro_s(const ty_plan *p, size_t rows)
 {
     const ty_problem *q = p->problem;
-    return ty_plan_zero_s(p, q->blocks, q->blocks_n) + ty_plan_load_s(p, rows) +
-           ty_blocks_forward_s(p, q->blocks, q->blocks_n, rows) + ty_plan_loss_s(p, rows) +
-           ty_blocks_backward_s(p, q->blocks, q->blocks_n, rows, 1);
+    return ty_plan_load_s(p, rows) + ty_blocks_forward_s(p, q->blocks, q->blocks_n, rows) +
+           ty_plan_loss_s(p, rows) + ty_blocks_backward_s(p, q->blocks, q->blocks_n, rows, 1);
+}
+
+double ty_plan_gradients_s(const ty_plan *p, size_t rows)
+{
+    const size_t M = (size_t)ty_plan_parts(p, rows), larger = rows % M;
+    return ty_plan_zero_s(p, p->problem->blocks, p->problem->blocks_n) +
+           (double)larger * micro_s(p, rows / M + 1) + (double)(M - larger) * micro_s(p, rows / M);
 }
 
 double ty_plan_loss_s(const ty_plan *p, size_t rows)
@@ -322,11 +358,12 @@ double ty_plan_zero_s(const ty_plan *p, const ty_block *b, int n)
 double ty_plan_bytes(const ty_plan *p, const ty_block *b, int n, size_t rows, int slots, int first,
                      int last)
 {
-    size_t micro = ty_chunk_size(rows, slots, 0);
+    const size_t micro = ty_chunk_size(rows, ty_plan_parts(p, rows), 0),
+                 held = ty_plan_held(p, rows, slots);
     double bytes = ty_model_bytes(b, n, micro, slots, first, 1);
     bytes += ty_optimizer_bytes(p->optimizer.kind, ty_blocks_params(b, n));
-    bytes += (double)((first ? rows * p->problem->features : 0) +
-                      (last ? rows * p->problem->targets : 0)) *
+    bytes += (double)((first ? held * p->problem->features : 0) +
+                      (last ? held * p->problem->targets : 0)) *
              sizeof(float);
     return bytes;
 }

@@ -5,9 +5,10 @@
 #include <string.h>
 
 const ty_strategy *const ty_strategies[] = {
-    &ty_serial,       &ty_data_allreduce,  &ty_data_overlap,   &ty_data_server,   &ty_data_zero1,
-    &ty_data_local,   &ty_data_compressed, &ty_data_async,     &ty_data_stale,    &ty_data_spark,
-    &ty_data_hogwild, &ty_tensor_parallel, &ty_pipeline_gpipe, &ty_task_pipeline,
+    &ty_serial,          &ty_data_allreduce,  &ty_data_overlap,   &ty_data_server,
+    &ty_data_zero1,      &ty_data_zero2,      &ty_data_zero3,     &ty_data_local,
+    &ty_data_compressed, &ty_data_async,      &ty_data_stale,     &ty_data_spark,
+    &ty_data_hogwild,    &ty_tensor_parallel, &ty_pipeline_gpipe, &ty_task_pipeline,
 };
 enum { STRATEGIES = sizeof ty_strategies / sizeof *ty_strategies };
 const size_t ty_strategies_n = STRATEGIES;

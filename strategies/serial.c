@@ -32,6 +32,7 @@ const ty_strategy ty_serial = {
     .source = "the reference",
     .order = TY_FIXED,
     .alike = 1,
+    .uses = TY_USES_MICRO_BATCHES,
     .plan = plan,
     .step = step,
     .cost = cost,

@@ -16,6 +16,7 @@
 
 typedef struct ty_strategy ty_strategy;
 typedef struct ty_worker ty_worker;
+typedef struct ty_unit ty_unit; /* strategies/sharded.h */
 
 typedef enum ty_role { TY_TRAIN, TY_PREPROCESS, TY_EVALUATE, TY_SERVE } ty_role;
 
@@ -63,7 +64,8 @@ typedef struct ty_staleness {
 typedef struct ty_plan {
     const ty_strategy *strategy;
     const ty_problem  *problem;
-    int         workers, dp, tp, pp, micro_batches;
+    int         workers, dp, tp, pp, micro_batches; /* 0 or 1: a rank's share of the batch goes through whole */
+    int         slots;      /* micro-batches whose activations a rank keeps at once; 1: gradients accumulate */
     size_t      batch;      /* global */
     long        steps;
     uint64_t    seed;
@@ -78,6 +80,9 @@ typedef struct ty_plan {
     int         debts;            /* trainers keep what compression has not sent yet */
     ty_tuning   tuning;           /* as asked; plan() fills in what was left to it */
     int         optimizer_shards; /* the optimizer's state is cut into so many; 0: whole everywhere */
+    enum { TY_WHOLE, TY_SHARD_GRADS, TY_SHARD_PARAMS } sharded; /* gradients and optimizer's state; parameters too */
+    ty_unit    *unit;       /* [units] what is sharded as one */
+    int         units;
     ty_costing  costing;
     ty_place   *place;      /* [workers] */
     int        *stage;      /* [pp + 1] first block of each pipeline stage, then the number of blocks */
@@ -107,8 +112,9 @@ struct ty_strategy {
 
 enum { TY_MAX_SERVERS = 64 };
 
-extern const ty_strategy ty_serial, ty_data_allreduce, ty_data_overlap, ty_data_server, ty_data_zero1, ty_data_local,
-    ty_data_compressed, ty_data_async, ty_data_stale, ty_data_spark, ty_data_hogwild, ty_tensor_parallel, ty_pipeline_gpipe, ty_task_pipeline;
+extern const ty_strategy ty_serial, ty_data_allreduce, ty_data_overlap, ty_data_server, ty_data_zero1, ty_data_zero2,
+    ty_data_zero3, ty_data_local, ty_data_compressed, ty_data_async, ty_data_stale, ty_data_spark, ty_data_hogwild,
+    ty_tensor_parallel, ty_pipeline_gpipe, ty_task_pipeline;
 extern const ty_strategy *const ty_strategies[];
 extern const size_t ty_strategies_n;
 
@@ -159,19 +165,24 @@ typedef struct ty_tie {
     int    owner_block, copy_block; /* indices in the network */
 } ty_tie;
 ty_tie ty_plan_tie(const ty_plan *p);
-/* Rows of rank's share of the batch, and of one of its micro-batches, in a full step. */
+/* Rows of rank's share of the batch in a full step. */
 size_t ty_plan_rows(const ty_plan *p, int rank);
+/* Micro-batches that a share of so many rows goes through in: as many as asked for, but none that is empty; >= 1. */
+int ty_plan_parts(const ty_plan *p, size_t rows);
+/* Rows of input and labels that a rank has room for, when it keeps `slots` micro-batches of its `rows`. */
+size_t ty_plan_held(const ty_plan *p, size_t rows, int slots);
 
 /* Closed-form pieces, on the machine of p->costing. */
 double ty_plan_load_s(const ty_plan *p, size_t rows);                 /* decode, normalise, augment */
 double ty_blocks_forward_s(const ty_plan *p, const ty_block *b, int n, size_t rows);
 double ty_blocks_backward_s(const ty_plan *p, const ty_block *b, int n, size_t rows, int first);
-double ty_plan_gradients_s(const ty_plan *p, size_t rows); /* zero, load, forward, loss and backward of it all */
+double ty_plan_gradients_s(const ty_plan *p, size_t rows); /* zero, and of each micro-batch load, forward, loss, backward */
 double ty_plan_loss_s(const ty_plan *p, size_t rows);
 double ty_plan_update_s(const ty_plan *p, const ty_block *b, int n); /* optimizer step */
 double ty_plan_zero_s(const ty_plan *p, const ty_block *b, int n);   /* gradients to zero */
 size_t ty_blocks_params(const ty_block *b, int n);
-/* Memory of a training rank with these blocks: model, optimizer, input and labels. */
+/* Memory of a training rank with these blocks that keeps `slots` micro-batches of its `rows`: model, optimizer, input and
+ * labels. */
 double ty_plan_bytes(const ty_plan *p, const ty_block *b, int n, size_t rows, int slots, int first, int last);
 
 #endif

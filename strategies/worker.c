@@ -4,6 +4,7 @@
 #include "fabric/memory.h"
 #include "fabric/trace.h"
 #include "kernels/shared.h"
+#include "strategies/sharded.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,25 +62,39 @@ static void server_fini(ty_worker *w)
     free(w->waits);
 }
 
-static void trainer_init(ty_worker *w)
+/* Parameters whose optimizer state is here. */
+static size_t states(const ty_worker *w)
 {
     const ty_plan *p = w->plan;
-    ty_block *blocks = ty_alloc((size_t)p->problem->blocks_n * sizeof *blocks);
-    int n = ty_plan_blocks(p, w->rank->id, blocks),
-        slots = p->micro_batches > 1 ? p->micro_batches : 1;
-    int first = w->place.p == 0, last = w->place.p == p->pp - 1;
-    size_t rows = ty_plan_rows(p, w->rank->id), micro = ty_chunk_size(rows, slots, 0);
-
-    ty_model_init(&w->model, w->rank, blocks, n, micro, slots, first, 1, p->seed);
-    w->model.loss = ty_problem_loss(p->problem);
-    w->optimizer = p->optimizer;
-    size_t states = w->model.params.n;
-    const int whole = p->optimizer_shards == 0, shard = w->place.d - (p->dp - p->optimizer_shards);
-    if (!whole) /* the last workers have one each */
-        states = shard >= 0 ? ty_chunk_size(states, p->optimizer_shards, shard) : 0;
+    const int shard =
+        w->place.d - (p->dp - p->optimizer_shards); /* the last workers have one each */
     if (p->served)
-        states = 0;
-    ty_optimizer_init(&w->optimizer, w->rank, states);
+        return 0;
+    if (p->sharded)
+        return w->grads.n;
+    if (p->optimizer_shards == 0)
+        return w->model.params.n;
+    return shard >= 0 ? ty_chunk_size(w->model.params.n, p->optimizer_shards, shard) : 0;
+}
+
+static void trainer_init(ty_worker *w)
+{
+    static const ty_model_use use[] = {[TY_WHOLE] = TY_MODEL_TRAIN,
+                                       [TY_SHARD_GRADS] = TY_MODEL_NO_GRADS,
+                                       [TY_SHARD_PARAMS] = TY_MODEL_BARE};
+    const ty_plan *p = w->plan;
+    ty_block *blocks = ty_alloc((size_t)p->problem->blocks_n * sizeof *blocks);
+    int n = ty_plan_blocks(p, w->rank->id, blocks), slots = p->slots;
+    int first = w->place.p == 0, last = w->place.p == p->pp - 1;
+    size_t rows = ty_plan_rows(p, w->rank->id), held = ty_plan_held(p, rows, slots),
+           micro = ty_chunk_size(rows, ty_plan_parts(p, rows), 0);
+
+    ty_model_init(&w->model, w->rank, blocks, n, micro, slots, first, use[p->sharded], p->seed);
+    w->model.loss = ty_problem_loss(p->problem);
+    if (p->sharded)
+        ty_sharded_init(w);
+    w->optimizer = p->optimizer;
+    ty_optimizer_init(&w->optimizer, w->rank, states(w));
     if (p->debts)
         w->debt = ty_tensor_new(w->rank, TY_OPTIM, 1, w->model.params.n);
     if (p->tuning.outer_momentum != 0) {
@@ -88,8 +103,8 @@ static void trainer_init(ty_worker *w)
             .kind = TY_SGD, .rate = 1, .momentum = p->tuning.outer_momentum, .steps = 1};
         ty_optimizer_init(&w->outer, w->rank, w->last.n);
     }
-    w->x = ty_tensor_new(w->rank, TY_ACTIV, first ? rows : 0, p->problem->features);
-    w->labels = ty_tensor_new(w->rank, TY_ACTIV, 1, last ? rows * p->problem->targets : 0);
+    w->x = ty_tensor_new(w->rank, TY_ACTIV, first ? held : 0, p->problem->features);
+    w->labels = ty_tensor_new(w->rank, TY_ACTIV, 1, last ? held * p->problem->targets : 0);
     w->inbox = ty_zalloc((size_t)slots, sizeof *w->inbox);
     for (int i = 0; i < slots; i++)
         w->inbox[i] = ty_tensor_new(w->rank, TY_ACTIV, first ? 0 : micro, blocks[0].in.n);
@@ -135,7 +150,7 @@ void ty_worker_init(ty_worker *w, ty_rank *r, const ty_plan *p)
 
 void ty_worker_fini(ty_worker *w)
 {
-    int slots = w->plan->micro_batches > 1 ? w->plan->micro_batches : 1;
+    const int slots = w->plan->slots;
     ty_loader_free(&w->loader);
     free(w->score);
     if (w->place.role != TY_PREPROCESS)
@@ -151,6 +166,8 @@ void ty_worker_fini(ty_worker *w)
     ty_optimizer_fini(&w->optimizer, w->rank);
     if (w->shared.n && w->rank->id == 0) /* all others have reported: they are done with it */
         ty_drop(w->rank, w->shared);
+    if (w->plan->sharded)
+        ty_sharded_fini(w);
     if (w->debt.n)
         ty_drop(w->rank, w->debt);
     if (w->last.n) {
@@ -178,13 +195,27 @@ ty_tensor ty_worker_labels(ty_worker *w, size_t first, size_t rows)
     return ty_slice(w->labels, first * targets, rows * targets);
 }
 
+ty_tensor ty_worker_loss(ty_worker *w, size_t rows, size_t batch)
+{
+    return ty_model_loss(&w->model, 0, ty_worker_labels(w, 0, rows), 1.0F / (float)batch, &w->loss);
+}
+
+ty_tensor ty_worker_part(ty_worker *w, long step, size_t first, size_t rows, size_t batch)
+{
+    ty_model_forward(&w->model, 0, ty_worker_load(w, step, first, rows));
+    return ty_worker_loss(w, rows, batch);
+}
+
 ty_tensor ty_worker_forward(ty_worker *w, long step, size_t first, size_t rows, size_t batch)
 {
-    ty_model *m = &w->model;
-    ty_model_zero(m);
-    ty_tensor x = ty_worker_load(w, step, first, rows);
-    ty_model_forward(m, 0, x);
-    return ty_model_loss(m, 0, ty_worker_labels(w, 0, rows), 1.0F / (float)batch, &w->loss);
+    const int last = ty_plan_parts(w->plan, rows) - 1;
+    ty_model_zero(&w->model);
+    for (int i = 0; i < last; i++) {
+        const size_t micro = ty_chunk_size(rows, last + 1, i);
+        ty_model_backward(&w->model, 0, ty_worker_part(w, step, first, micro, batch));
+        first += micro;
+    }
+    return ty_worker_part(w, step, first, ty_chunk_size(rows, last + 1, last), batch);
 }
 
 void ty_worker_gradients(ty_worker *w, long step, size_t first, size_t rows, size_t batch)
@@ -273,6 +304,10 @@ void ty_worker_gather(ty_worker *w, float *whole)
 {
     const ty_plan *p = w->plan;
     ty_rank *r = w->rank;
+    if (p->sharded == TY_SHARD_PARAMS) {
+        ty_sharded_gather(w, whole);
+        return;
+    }
     ty_block *blocks = ty_alloc((size_t)p->problem->blocks_n * sizeof *blocks);
     r->quiet++;
     if (r->id > 0 && contributes(p, r->id))

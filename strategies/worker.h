@@ -17,6 +17,7 @@ struct ty_worker {
     ty_team        world, data, tensor, pipe;
     ty_model       model;     /* roles that train or evaluate */
     ty_optimizer   optimizer; /* roles that train */
+    ty_tensor      params, grads; /* [my chunks of all units] where they are sharded (strategies/sharded.h) */
     ty_tensor      last;      /* [params] at the last average, under an outer momentum, and */
     ty_optimizer   outer;     /* what turns the change since then into an update */
     ty_team        mail;      /* workers and their server */
@@ -47,7 +48,13 @@ void ty_worker_fini(ty_worker *w);
 ty_tensor ty_worker_load(ty_worker *w, long step, size_t first, size_t rows);
 ty_tensor ty_worker_labels(ty_worker *w, size_t first, size_t rows); /* of these samples */
 
-/* Gradients to zero, load, forward and loss; returns the gradient of the last output, for backward. */
+/* Loss of the `rows` samples that went through the model, each with weight 1/batch; and load, forward and loss of such a
+ * micro-batch. Both return the gradient of the last output, for backward. */
+ty_tensor ty_worker_loss(ty_worker *w, size_t rows, size_t batch);
+ty_tensor ty_worker_part(ty_worker *w, long step, size_t first, size_t rows, size_t batch);
+
+/* Gradients to zero, then of each micro-batch load, forward and loss, and backward of all but the last: returns the gradient
+ * of its output, for backward. */
 ty_tensor ty_worker_forward(ty_worker *w, long step, size_t first, size_t rows, size_t batch);
 
 /* Forward, loss and backward of samples [first, first + rows) of a batch of `batch`: adds to the gradients, so that

@@ -35,7 +35,7 @@ refuses 2 "only waits of --fabric mpi" run --timeout 5
 refuses 2 "or --collective hierarchical" run --strategy data-allreduce --workers 4 --workers-per-node 2
 refuses 2 "choose a strategy that all-reduces" run --collective ring
 refuses 2 "choose a strategy that all-reduces" compare --strategy serial,pipeline-gpipe --collective ring
-refuses 2 "choose a strategy that cuts" run --strategy data-allreduce --micro-batches 4
+refuses 2 "serial, a data-parallel strategy" run --strategy tensor --micro-batches 4
 refuses 2 "no images" run --workload synthetic-mlp --no-augment
 refuses 2 "use 0 to less than 1" run --momentum 1
 refuses 2 "makes its samples up" run --workload synthetic-mlp --data .
@@ -59,6 +59,7 @@ refuses 2 "--workers 1" run --machine machine.yaml --workers 3
 refuses 2 "use --workers" run --machine machine.yaml --strategy tensor --workers 3
 refuses 2 "layers to share" run --machine machine.yaml --strategy pipeline-gpipe --workers 64
 refuses 2 "--dp 4" run --machine machine.yaml --strategy data-allreduce --workers 4 --dp 3
+refuses 2 "--micro-batches 2 or fewer" run --machine machine.yaml --strategy data-server --workers 3 --batch 8 --micro-batches 4
 refuses 2 "use at most that" run --machine machine.yaml --batch 100000
 
 # ---- files ----

@@ -66,7 +66,9 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
         must_refuse(s, q, workers, BATCH, 0, "--fabric threads");
     } else if (s->shares_memory) {
         keeps(t);
-    } else if (s->uses & TY_USES_TASKS) { /* of little time, so that it hides no other; three stages of 7 executors */
+    } else if (
+        s->uses &
+        TY_USES_TASKS) { /* of little time, so that it hides no other; three stages of 7 executors */
         t.tuning.task_seconds = 1e-6;
         for (t.tuning.depth = 1; workers > 1 && t.tuning.depth <= 3; t.tuning.depth++)
             keeps(t);
@@ -88,9 +90,11 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
         for (t.tuning.servers = 0; t.tuning.servers <= workers;
              t.tuning.servers += workers > 2 ? 2 : 1)
             keeps(t);
-    } else {
-        for (int i = 0; i < (s == &ty_data_zero1 ? 2 : 7); i++) {
+    } else { /* ZeRO scatters and gathers, by the first two; units of some layers, and of one */
+        const int zero = s == &ty_data_zero1 || s == &ty_data_zero2 || s == &ty_data_zero3;
+        for (int i = 0; i < (zero ? 2 : 7); i++) {
             t.collective = named[i];
+            t.tuning.bucket_bytes = zero && i ? 0 : t.tuning.bucket_bytes;
             keeps(t);
         }
     }
@@ -103,6 +107,44 @@ START_TEST(every_strategy_keeps_every_law)
     for (int i = 0; i < n; i++)
         if (s != &ty_serial || count[i] == 1)
             each_way(s, fitting(count[i]), count[i]);
+}
+END_TEST
+
+/* Shards of 11 and 10 samples in fours; those of the last batch have two samples and one. */
+START_TEST(accumulated_gradients_keep_every_law)
+{
+    const ty_strategy *s = ty_strategies[_i];
+    const int workers = s == &ty_serial ? 1 : 3;
+    trial t = {.strategy = s, .problem = &thirty, .workers = workers, .micro_batches = 4};
+    t.collective = s->uses & TY_USES_COLLECTIVE ? "ring" : NULL;
+    t.tuning.bucket_bytes = s->uses & TY_USES_BUCKETS ? 4096 : 0;
+    t.tuning.local_steps = s->uses & TY_USES_LOCAL_STEPS ? 2 : 0;
+    if (s->uses & TY_USES_MICRO_BATCHES && s != &ty_pipeline_gpipe && ranks_or(workers) == workers)
+        keeps(t);
+}
+END_TEST
+
+static double activations(int micro_batches)
+{
+    outcome *o = perform((trial){.strategy = &ty_data_allreduce,
+                                 .problem = &thirty,
+                                 .fabric = "threads",
+                                 .ghost = 1,
+                                 .workers = 2,
+                                 .micro_batches = micro_batches,
+                                 .batch = 32,
+                                 .steps = 2});
+    ck_assert_msg(!o->error.code, "%s", o->error.msg);
+    double bytes = (double)o->report[0].ledger.peak_bytes[TY_ACTIV];
+    forget(o);
+    return bytes;
+}
+
+START_TEST(accumulation_makes_room_for_one_micro_batch_only)
+{
+    if (on("threads"))
+        for (int M = 2; M <= 16; M *= 2)
+            ck_assert_double_eq(activations(M), activations(1) / M);
 }
 END_TEST
 
@@ -247,6 +289,8 @@ int main(int argc, char **argv)
     Suite *s = suite_create("conformance");
     TCase *t = tcase_create(fabric_name());
     tcase_add_loop_test(t, every_strategy_keeps_every_law, 0, (int)ty_strategies_n);
+    tcase_add_loop_test(t, accumulated_gradients_keep_every_law, 0, (int)ty_strategies_n);
+    tcase_add_test(t, accumulation_makes_room_for_one_micro_batch_only);
     tcase_add_test(t, local_sgd_that_averages_in_every_step_is_serial);
     tcase_add_test(t, top_k_of_everything_is_serial);
     tcase_add_test(t, one_worker_alone_in_shared_memory_is_serial_bit_for_bit);

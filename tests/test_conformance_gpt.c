@@ -50,6 +50,16 @@ START_TEST(data_allreduce_keeps_every_law)
 }
 END_TEST
 
+START_TEST(accumulated_gradients_keep_every_law)
+{
+    if (ranks_or(3) == 3)
+        keeps((trial){.strategy = &ty_data_allreduce,
+                      .workers = 3,
+                      .micro_batches = 3,
+                      .collective = "ring"});
+}
+END_TEST
+
 /* The table's gradient comes from both ends: a bucket must not be reduced before it is whole. */
 START_TEST(overlap_keeps_every_law_with_a_tied_table)
 {
@@ -59,6 +69,23 @@ START_TEST(overlap_keeps_every_law_with_a_tied_table)
                       .workers = count[i],
                       .collective = "ring",
                       .tuning.bucket_bytes = 1024});
+}
+END_TEST
+
+/* The output layer gathers the table of the embedding, and both add to its gradient; in one unit with it, in the next, and
+ * far from it. */
+START_TEST(sharded_parameters_keep_every_law_with_a_tied_table)
+{
+    static const size_t bytes[] = {0, 4096, 1 << 20};
+    const ty_strategy *s = _i ? &ty_data_zero3 : &ty_data_zero2;
+    int count[4], n = from(3, count);
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < 3; k++)
+            keeps((trial){.strategy = s,
+                          .workers = count[i],
+                          .micro_batches = k,
+                          .collective = "ring",
+                          .tuning.bucket_bytes = bytes[k]});
 }
 END_TEST
 
@@ -101,7 +128,9 @@ int main(void)
     TCase *t = tcase_create(fabric_name());
     tcase_add_test(t, serial_keeps_every_law);
     tcase_add_test(t, data_allreduce_keeps_every_law);
+    tcase_add_test(t, accumulated_gradients_keep_every_law);
     tcase_add_test(t, overlap_keeps_every_law_with_a_tied_table);
+    tcase_add_loop_test(t, sharded_parameters_keep_every_law_with_a_tied_table, 0, 2);
     tcase_add_test(t, pipeline_keeps_every_law_with_the_table_at_both_ends);
     tcase_add_test(t, task_pipeline_keeps_every_law);
     tcase_add_test(t, tensor_parallelism_finds_no_pair_of_linear_layers);

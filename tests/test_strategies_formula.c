@@ -39,6 +39,20 @@ static void simulate(ty_point p)
     ty_result_free(&r);
 }
 
+/* A layer or more a unit, with and without accumulation. */
+static void simulate_shards(const ty_problem *q, int workers, size_t batch)
+{
+    static const char *const strategy[] = {"data-zero2", "data-zero3"};
+    for (int i = 0; i < 4; i++)
+        simulate((ty_point){.problem = q,
+                            .workers = workers,
+                            .batch = batch,
+                            .strategy = strategy[i % 2],
+                            .collective = i < 2 ? "ring" : "recursive",
+                            .tuning.bucket_bytes = i < 2 ? 0 : q->params,
+                            .micro_batches = i < 2 || batch / (size_t)workers < 2 ? 1 : 2});
+}
+
 /* Legal ways to run a strategy with so many workers; what is refused is not simulated. */
 static void simulate_each_way(const ty_problem *q, int workers, size_t batch)
 {
@@ -73,8 +87,10 @@ START_TEST(small_networks_take_the_time_of_the_formula)
     static const int workers[] = {2, 3, 4, 7, 8, 64};
     static const size_t hidden[] = {168, 18, 168, 14, 168, 12, 168}; /* 168 divides by all but 64 */
     ty_problem q = digits(hidden, 7, 0);
-    for (int batch = 64; batch <= 130; batch += 66) /* 130: divides by 2 alone */
+    for (int batch = 64; batch <= 130; batch += 66) { /* 130: divides by 2 alone */
         simulate_each_way(&q, workers[_i], (size_t)batch);
+        simulate_shards(&q, workers[_i], (size_t)batch);
+    }
     ty_problem_close(&q);
 }
 END_TEST
@@ -87,6 +103,8 @@ START_TEST(sixty_four_equal_layers_take_the_time_of_the_formula)
         !ty_problem_open(&q, "synthetic-mlp", &(ty_workload_options){.layers = 64, .width = 1024})
              .code);
     simulate_each_way(&q, workers[_i], 128);
+    simulate_shards(&q, workers[_i] / 4 + 1,
+                    128 * 64); /* computing, not the network, takes the time */
     ty_problem_close(&q);
 }
 END_TEST

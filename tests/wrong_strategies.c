@@ -99,6 +99,41 @@ replica_lags(ty_worker *w,
     ty_worker_update(w, s);
 }
 
+static void keep_only_the_last(ty_worker *w,
+                               long s) /* gradients of two halves that do not add up */
+{
+    shard k = my_shard(w, s);
+    ty_worker_gradients(w, s, k.first, k.rows / 2, k.batch);
+    ty_worker_gradients(w, s, k.first + k.rows / 2, k.rows - k.rows / 2, k.batch);
+    finish(w, s);
+}
+
+static void sum_nothing(const ty_team *t, ty_tensor x)
+{
+    (void)t, (void)x;
+}
+
+/* Shards of each worker's own gradients: sharded parameters that nobody has summed anything for. */
+static ty_err plan_without_sums(ty_plan *p)
+{
+    static ty_collective lazy;
+    TY_TRY(ty_data_zero3.plan(p));
+    lazy = *p->reduce_scatter;
+    lazy.run = sum_nothing;
+    p->reduce_scatter = &lazy;
+    return ty_ok();
+}
+
+static void forget_to_scatter(ty_worker *w, long s)
+{
+    ty_data_zero3.step(w, s);
+}
+
+static ty_cost sharded_cost(const ty_plan *p, int rank)
+{
+    return ty_data_zero3.cost(p, rank);
+}
+
 /* ---- numbers that depend on who is first: law 2 ------------------------------------------------------- */
 
 static void sum_as_they_come(const ty_team *t, ty_tensor x)
@@ -284,6 +319,16 @@ const wrong wrongs[] = {
     {WRONG("forget-to-reduce", forget_to_reduce, cost, "uses its own shard's gradient"), "1, 4",
      "1, 4", "1, 4"},
     {WRONG("replica-lags", replica_lags, cost, "one replica misses an update"), "1", "1", ""},
+    {WRONG("keep-last", keep_only_the_last, cost, "accumulates the last micro-batch alone"), "1",
+     "1, 5", "1"},
+    {&(const ty_strategy){.name = "forget-to-scatter",
+                          .summary = "shards without the sums of the others",
+                          .source = "a mistake",
+                          .order = TY_FIXED,
+                          .plan = plan_without_sums,
+                          .step = forget_to_scatter,
+                          .cost = sharded_cost},
+     "1, 4", "1, 4, 5", "1, 4"},
     {WRONG("arrival-order", reduce_in_arrival_order, arrival_cost, "adds in the order of arrival"),
      NULL, "2, 5", "2"},
     {WRONG("look-at-values", look_at_values, cost, "sends a message when a value says so"), "3",

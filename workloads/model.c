@@ -55,16 +55,19 @@ ty_tensor ty_model_gradient(const ty_model *m, int index, size_t n)
 }
 
 /* Cut each block's views out of the flat parameters, and give it its initial values. */
-static void lay_out(ty_model *m, int train, uint64_t seed)
+static void lay_out(ty_model *m, uint64_t seed)
 {
+    const int train = m->use == TY_MODEL_TRAIN;
     size_t at = 0;
     for (int i = 0; i < m->n; i++) {
         ty_block *b = &m->block[i];
         size_t n = b->ops->params(b);
+        b->work = m->work;
+        if (m->use == TY_MODEL_BARE)
+            continue;
         b->p = ty_slice(m->params, at, n);
         if (train)
             b->dp = ty_slice(m->grads, at, n);
-        b->work = m->work;
         if (b->tied && !b->copy) {
             b->p = ty_slice(find(m, b->owner)->p, 0, b->tied);
             if (train)
@@ -72,6 +75,19 @@ static void lay_out(ty_model *m, int train, uint64_t seed)
         } else if (b->ops->init)
             b->ops->init(b, seed);
         at += n;
+    }
+}
+
+void ty_model_bind(ty_model *m, int first, int end, size_t begin, ty_tensor params, ty_tensor grads)
+{
+    for (int i = first; i < end; i++) {
+        ty_block *b = &m->block[i];
+        const size_t at = (b->tied ? find(m, b->owner)->offset : b->offset) - begin,
+                     n = b->tied ? b->tied : b->ops->params(b);
+        if (params.n)
+            b->p = ty_slice(params, at, n);
+        if (grads.n)
+            b->dp = ty_slice(grads, at, n);
     }
 }
 
@@ -93,20 +109,20 @@ static void make_room(ty_model *m, size_t rows)
 }
 
 void ty_model_init(ty_model *m, ty_rank *r, const ty_block *blocks, int n, size_t rows, int slots,
-                   int first, int train, uint64_t seed)
+                   int first, ty_model_use use, uint64_t seed)
 {
-    *m = (ty_model){.rank = r, .n = n, .slots = slots, .rows = rows, .first = first};
+    *m = (ty_model){.rank = r, .use = use, .n = n, .slots = slots, .rows = rows, .first = first};
     size_t total = param_count(blocks, n);
     m->block = ty_alloc((size_t)n * sizeof *blocks);
     memcpy(m->block, blocks, (size_t)n * sizeof *blocks);
-    m->params = ty_tensor_new(r, TY_PARAM, 1, total);
-    if (train)
-        m->grads = ty_tensor_new(r, TY_GRAD, 1, total);
+    m->params = ty_tensor_new(r, TY_PARAM, 1, use == TY_MODEL_BARE ? 0 : total);
+    m->grads = ty_tensor_new(r, TY_GRAD, 1, use == TY_MODEL_TRAIN ? total : 0);
     m->work = ty_tensor_new(r, TY_ACTIV, 1, workspace(blocks, n, rows));
-    lay_out(m, train, seed);
+    lay_out(m, seed);
     make_room(m, rows);
-    for (int i = 0; train && i < 2; i++)
-        m->dx[i] = ty_tensor_new(r, TY_ACTIV, rows, widest(blocks, n, first));
+    for (int i = 0; i < 2; i++)
+        m->dx[i] =
+            ty_tensor_new(r, TY_ACTIV, use == TY_MODEL_TEST ? 0 : rows, widest(blocks, n, first));
 }
 
 void ty_model_fini(ty_model *m)
@@ -118,10 +134,8 @@ void ty_model_fini(ty_model *m)
             ty_drop(m->rank, m->saved[i]);
     }
     for (int i = 0; i < 2; i++)
-        if (m->grads.n)
-            ty_drop(m->rank, m->dx[i]);
-    if (m->grads.n)
-        ty_drop(m->rank, m->grads);
+        ty_drop(m->rank, m->dx[i]);
+    ty_drop(m->rank, m->grads);
     ty_drop(m->rank, m->params);
     ty_drop(m->rank, m->work);
     free(m->block);
@@ -198,25 +212,30 @@ ty_tensor ty_model_backward(ty_model *m, int slot, ty_tensor dy)
     return dy;
 }
 
-static void zero_run(ty_model *m, size_t begin, size_t end)
+static void zero_run(ty_model *m, ty_tensor grads, size_t begin, size_t end)
 {
     if (begin < end)
-        ty_fill(m->rank, ty_slice(m->grads, begin, end - begin), 0);
+        ty_fill(m->rank, ty_slice(grads, begin, end - begin), 0);
 }
 
-void ty_model_zero(ty_model *m)
+void ty_model_zero_blocks(ty_model *m, int first, int end, ty_tensor grads)
 {
     size_t begin = 0, at = 0; /* of the run that is to be zero; so far */
-    for (int i = 0; i < m->n; i++) {
+    for (int i = first; i < end; i++) {
         ty_block *b = &m->block[i];
         b->fresh = 1;
         if (b->ops->writes_first) {
-            zero_run(m, begin, at);
+            zero_run(m, grads, begin, at);
             begin = at + b->ops->params(b);
         }
         at += b->ops->params(b);
     }
-    zero_run(m, begin, m->grads.n);
+    zero_run(m, grads, begin, grads.n);
+}
+
+void ty_model_zero(ty_model *m)
+{
+    ty_model_zero_blocks(m, 0, m->n, m->grads);
 }
 
 double ty_model_test(ty_model *m, ty_tensor x, ty_tensor labels, size_t *right)

@@ -9,11 +9,20 @@
 #include "workloads/block.h"
 #include "workloads/loss.h"
 
+/* What a model is for, and who holds its parameters and gradients. */
+typedef enum ty_model_use {
+    TY_MODEL_TEST,     /* parameters; forward only */
+    TY_MODEL_TRAIN,    /* parameters and gradients */
+    TY_MODEL_NO_GRADS, /* trained with gradients that somebody else holds: ty_model_bind says where they are */
+    TY_MODEL_BARE      /* and parameters that somebody else holds and gives their first values */
+} ty_model_use;
+
 typedef struct ty_model {
     ty_rank  *rank;
+    ty_model_use use;
     int       n;              /* blocks */
     ty_block *block;          /* [n], owned */
-    ty_tensor params, grads;  /* [sum of params], in block order */
+    ty_tensor params, grads;  /* [sum of params], in block order, or n == 0 */
     int       slots;
     size_t    rows;           /* of a micro-batch, at most */
     ty_tensor *out;           /* [slots][n] what each block returned; room [rows,out] where it is not in place */
@@ -27,10 +36,14 @@ typedef struct ty_model {
 } ty_model;
 
 /* Build blocks[n] for at most `rows` rows a micro-batch. `first`: block 0 is fed by data, not by another rank.
- * `train` 0: forward only, no gradients. Values from seed. */
+ * Values from seed. */
 void ty_model_init(ty_model *m, ty_rank *r, const ty_block *blocks, int n, size_t rows, int slots, int first,
-                   int train, uint64_t seed);
+                   ty_model_use use, uint64_t seed);
 void ty_model_fini(ty_model *m);
+
+/* Blocks [first, end), whole ones, find their parameters and gradients in these tensors, which begin with parameter `begin` of
+ * the whole network; n == 0: what they have stays. */
+void ty_model_bind(ty_model *m, int first, int end, size_t begin, ty_tensor params, ty_tensor grads);
 
 /* Memory [B] that ty_model_init takes, without optimizer state: the closed form. */
 double ty_model_bytes(const ty_block *blocks, int n, size_t rows, int slots, int first, int train);
@@ -53,7 +66,9 @@ ty_tensor ty_model_dy(ty_model *m, size_t rows);
 /* The gradient of the first n parameters of the block with this index in the whole network; this rank has it. */
 ty_tensor ty_model_gradient(const ty_model *m, int index, size_t n);
 
-/* Begin a step: gradients are zero, or will be written by the first backward of their block. */
+/* Begin a step: gradients are zero, or will be written by the first backward of their block. Of blocks [first, end), whose
+ * gradients `grads` are; and of all. */
+void ty_model_zero_blocks(ty_model *m, int first, int end, ty_tensor grads);
 void ty_model_zero(ty_model *m);
 
 /* Forward of x [rows,in] and m->loss against labels [rows * targets]: returns the sum over labels, 0 for ghosts.
