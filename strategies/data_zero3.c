@@ -5,8 +5,8 @@
  * gradients are summed where their owners are, while the next unit computes.
  *   time    gather(unit 1), then for each unit, forward and backward, the longer of: computing it; gathering the next and
  *           summing the one before; then the last sum, and update(params/N)
- *   sends   two all-gathers and a reduce-scatter of the parameters for each micro-batch, less the unit at which it turns
- *           round: at most 1.5 times the bytes of a ring all-reduce
+ *   sends   two all-gathers and a reduce-scatter of the parameters for each micro-batch, less the gather of the unit at which
+ *           it turns round: at most 1.5 times the bytes of a ring all-reduce (a tied table goes with both of its layers)
  *   memory  parameters, gradients and optimizer state 1/N; two units of parameters and two of gradients in buffers
  *   source  Rajbhandari et al., ZeRO, SC 2020 (stage 3); units and prefetch: Zhao et al., PyTorch FSDP, VLDB 16(12), 2023
  *
