@@ -119,7 +119,8 @@ START_TEST(accumulated_gradients_keep_every_law)
     t.collective = s->uses & TY_USES_COLLECTIVE ? "ring" : NULL;
     t.tuning.bucket_bytes = s->uses & TY_USES_BUCKETS ? 4096 : 0;
     t.tuning.local_steps = s->uses & TY_USES_LOCAL_STEPS ? 2 : 0;
-    if (s->uses & TY_USES_MICRO_BATCHES && s != &ty_pipeline_gpipe && ranks_or(workers) == workers)
+    const int can = s->uses & TY_USES_MICRO_BATCHES && (!s->shares_memory || on("threads"));
+    if (can && s != &ty_pipeline_gpipe && ranks_or(workers) == workers)
         keeps(t);
 }
 END_TEST
