@@ -48,8 +48,7 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
     static const char *const named[] = {"ring", "recursive",   "tree",        "rabenseifner",
                                         "star", "double-tree", "hierarchical"};
     trial t = {.strategy = s, .problem = q, .workers = workers, .per_node = 2};
-    t.tuning.bucket_bytes =
-        s->uses & TY_USES_BUCKETS ? 4096 : 0; /* auto decides from cost, and so from the threads */
+    t.tuning.bucket_bytes = s->uses & TY_USES_BUCKETS ? 4096 : 0; /* auto decides from cost, and so from the threads */
     if (s == &ty_serial || s == &ty_task_pipeline) {
         keeps(t);
     } else if (s == &ty_pipeline_gpipe) {
@@ -59,8 +58,7 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
         if (workers > 1)
             keeps(t);
     } else if (s->uses & TY_USES_STALENESS) {
-        for (t.tuning.staleness = TY_LOCKSTEP; workers > 1 && t.tuning.staleness <= 1;
-             t.tuning.staleness += 1)
+        for (t.tuning.staleness = TY_LOCKSTEP; workers > 1 && t.tuning.staleness <= 1; t.tuning.staleness += 1)
             keeps(t);
     } else if (s->shares_memory && !on("threads")) {
         must_refuse(s, q, workers, BATCH, 0, "--fabric threads");
@@ -81,14 +79,12 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
         }
     } else if (s->uses & TY_USES_LOCAL_STEPS) {
         for (t.tuning.local_steps = 1; t.tuning.local_steps <= 2; t.tuning.local_steps++)
-            for (t.tuning.outer_momentum = 0; t.tuning.outer_momentum < 1;
-                 t.tuning.outer_momentum += 0.5) {
+            for (t.tuning.outer_momentum = 0; t.tuning.outer_momentum < 1; t.tuning.outer_momentum += 0.5) {
                 t.collective = "ring";
                 keeps(t);
             }
     } else if (s->uses & TY_USES_SERVERS) {
-        for (t.tuning.servers = 0; t.tuning.servers <= workers;
-             t.tuning.servers += workers > 2 ? 2 : 1)
+        for (t.tuning.servers = 0; t.tuning.servers <= workers; t.tuning.servers += workers > 2 ? 2 : 1)
             keeps(t);
     } else { /* ZeRO scatters and gathers, by the first two; units of some layers, and of one */
         const int zero = s == &ty_data_zero1 || s == &ty_data_zero2 || s == &ty_data_zero3;

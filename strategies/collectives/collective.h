@@ -59,7 +59,8 @@ typedef struct ty_collective {
 } ty_collective;
 
 extern const ty_collective ty_allreduce_ring, ty_allreduce_recursive, ty_allreduce_rabenseifner,
-    ty_allreduce_tree, ty_allreduce_double_tree, ty_allreduce_hierarchical, ty_allreduce_star, ty_reduce_scatter_ring, ty_reduce_scatter_recursive,
+    ty_allreduce_tree, ty_allreduce_double_tree, ty_allreduce_hierarchical, ty_allreduce_star,
+    ty_reduce_scatter_ring, ty_reduce_scatter_recursive,
     ty_allgather_ring, ty_allgather_recursive, ty_broadcast_binomial,
     ty_broadcast_scatter_allgather, ty_broadcast_chain, ty_gather_linear, ty_alltoall_pairwise,
     ty_barrier_dissemination;
