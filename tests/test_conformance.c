@@ -48,7 +48,8 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
     static const char *const named[] = {"ring", "recursive",   "tree",        "rabenseifner",
                                         "star", "double-tree", "hierarchical"};
     trial t = {.strategy = s, .problem = q, .workers = workers, .per_node = 2};
-    t.tuning.bucket_bytes = s->uses & TY_USES_BUCKETS ? 4096 : 0; /* auto decides from cost, and so from the threads */
+    t.tuning.bucket_bytes =
+        s->uses & TY_USES_BUCKETS ? 4096 : 0; /* auto decides from cost, and so from the threads */
     if (s == &ty_serial || s == &ty_task_pipeline) {
         keeps(t);
     } else if (s == &ty_pipeline_gpipe) {
@@ -58,7 +59,8 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
         if (workers > 1)
             keeps(t);
     } else if (s->uses & TY_USES_STALENESS) {
-        for (t.tuning.staleness = TY_LOCKSTEP; workers > 1 && t.tuning.staleness <= 1; t.tuning.staleness += 1)
+        for (t.tuning.staleness = TY_LOCKSTEP; workers > 1 && t.tuning.staleness <= 1;
+             t.tuning.staleness += 1)
             keeps(t);
     } else if (s->shares_memory && !on("threads")) {
         must_refuse(s, q, workers, BATCH, 0, "--fabric threads");
@@ -79,12 +81,14 @@ static void each_way(const ty_strategy *s, const ty_problem *q, int workers)
         }
     } else if (s->uses & TY_USES_LOCAL_STEPS) {
         for (t.tuning.local_steps = 1; t.tuning.local_steps <= 2; t.tuning.local_steps++)
-            for (t.tuning.outer_momentum = 0; t.tuning.outer_momentum < 1; t.tuning.outer_momentum += 0.5) {
+            for (t.tuning.outer_momentum = 0; t.tuning.outer_momentum < 1;
+                 t.tuning.outer_momentum += 0.5) {
                 t.collective = "ring";
                 keeps(t);
             }
     } else if (s->uses & TY_USES_SERVERS) {
-        for (t.tuning.servers = 0; t.tuning.servers <= workers; t.tuning.servers += workers > 2 ? 2 : 1)
+        for (t.tuning.servers = 0; t.tuning.servers <= workers;
+             t.tuning.servers += workers > 2 ? 2 : 1)
             keeps(t);
     } else { /* ZeRO scatters and gathers, by the first two; units of some layers, and of one */
         const int zero = s == &ty_data_zero1 || s == &ty_data_zero2 || s == &ty_data_zero3;
@@ -277,6 +281,19 @@ START_TEST(an_illegal_plan_is_refused_before_a_rank_starts_and_told_what_is_lega
 }
 END_TEST
 
+/* Those that need no second look with many workers. */
+static void add_the_rest(TCase *t)
+{
+    tcase_add_loop_test(t, accumulated_gradients_keep_every_law, 0, (int)ty_strategies_n);
+    tcase_add_test(t, accumulation_makes_room_for_one_micro_batch_only);
+    tcase_add_test(t, local_sgd_that_averages_in_every_step_is_serial);
+    tcase_add_test(t, top_k_of_everything_is_serial);
+    tcase_add_test(t, one_worker_alone_in_shared_memory_is_serial_bit_for_bit);
+    tcase_add_test(t, adam_keeps_them_too);
+    tcase_add_loop_test(t, a_seeded_run_has_the_same_bits_for_any_number_of_openmp_threads, 0, 2);
+    tcase_add_test(t, an_illegal_plan_is_refused_before_a_rank_starts_and_told_what_is_legal);
+}
+
 int main(int argc, char **argv)
 {
     many = argc > 1 && !strcmp(argv[1], "many");
@@ -286,14 +303,8 @@ int main(int argc, char **argv)
     Suite *s = suite_create("conformance");
     TCase *t = tcase_create(fabric_name());
     tcase_add_loop_test(t, every_strategy_keeps_every_law, 0, (int)ty_strategies_n);
-    tcase_add_loop_test(t, accumulated_gradients_keep_every_law, 0, (int)ty_strategies_n);
-    tcase_add_test(t, accumulation_makes_room_for_one_micro_batch_only);
-    tcase_add_test(t, local_sgd_that_averages_in_every_step_is_serial);
-    tcase_add_test(t, top_k_of_everything_is_serial);
-    tcase_add_test(t, one_worker_alone_in_shared_memory_is_serial_bit_for_bit);
-    tcase_add_test(t, adam_keeps_them_too);
-    tcase_add_loop_test(t, a_seeded_run_has_the_same_bits_for_any_number_of_openmp_threads, 0, 2);
-    tcase_add_test(t, an_illegal_plan_is_refused_before_a_rank_starts_and_told_what_is_legal);
+    if (!many)
+        add_the_rest(t);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_set_fork_status(runner, CK_NOFORK);
