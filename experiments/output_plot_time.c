@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+enum { SMOOTHER = 3 }; /* than loss by step: curves cross here */
+
 /* Means over windows of steps, each where its last step ended; returns the least of them. */
 static double write_losses(FILE *f, const ty_result *r, long window)
 {
@@ -82,7 +84,7 @@ ty_err ty_plot_time(const char *dir, const char *name, const char *title,
 {
     ty_plot f;
     size_t curves;
-    const long window = ty_plot_window(results, n, &curves);
+    const long window = SMOOTHER * ty_plot_window(results, n, &curves);
     if (!curves)
         return ty_ok();
     TY_TRY(ty_plot_open(&f, dir, name, title));
