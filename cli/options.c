@@ -91,6 +91,14 @@ static ty_err parse_names(const char *what, const char *text, ty_options *o)
     return ty_ok();
 }
 
+static ty_err parse_bytes(const ty_option *t, const char *what, const char *text, long *v)
+{
+    size_t n;
+    *v = 0;
+    return strcmp(text, "auto") ? ty_parse_counts(what, text, (long)t->lo, (long)t->hi, v, 1, &n)
+                                : ty_ok();
+}
+
 static ty_err set(const ty_option *t, const char *text, ty_options *o)
 {
     char what[40];
@@ -111,6 +119,8 @@ static ty_err set(const ty_option *t, const char *text, ty_options *o)
         return parse_names(what, text, o);
     case TY_COUNT:
         return ty_parse_count(what, text, (long)t->lo, (long)t->hi, at);
+    case TY_BYTES:
+        return parse_bytes(t, what, text, at);
     case TY_COUNTS: {
         ty_counts *c = at;
         return ty_parse_counts(what, text, (long)t->lo, (long)t->hi, c->v, TY_LIST_MAX, &c->n);

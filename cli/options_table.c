@@ -79,8 +79,8 @@ const ty_option ty_option_table[] = {
     {NULL, "collective", 'c', "NAME", TY_TEXT, AT(collective), 0, 0, RUNS, "auto", NULL,
      "all-reduce: auto (the cheapest by closed form) or a name of `trainyard list collectives`"},
 
-    {NULL, "bucket-bytes", 0, "N", TY_COUNT, AT(bucket_bytes), 1, MOST, RUNS, "data-overlap: from the closed form; others: a layer", NULL,
-     "data-overlap, data-zero2, data-zero3: gradients (and parameters) that are sent at once, at least [B]"},
+    {NULL, "bucket-bytes", 0, "N", TY_BYTES, AT(bucket_bytes), 1, MOST, RUNS, "auto: data-overlap by closed form, others a layer", NULL,
+     "data-overlap, data-zero2, data-zero3: gradients (and parameters) that are sent at once, at least [B] (25M)"},
     {NULL, "servers", 0, "N", TY_COUNT, AT(servers), 1, TY_MAX_SERVERS, RUNS, "1", NULL,
      "data-server: parameter servers, each with a part of the parameters"},
     {NULL, "local-steps", 0, "N", TY_COUNT, AT(local_steps), 1, 1000000, RUNS, "8", NULL,

@@ -19,6 +19,7 @@
 static ty_err plan(ty_plan *p)
 {
     p->tuning.local_steps = p->tuning.local_steps ? p->tuning.local_steps : 8;
+    p->fill_steps = p->tuning.local_steps - 1; /* a short run has one average in it */
     return ty_data_allreduce.plan(p);
 }
 
