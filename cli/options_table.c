@@ -24,7 +24,7 @@ const ty_option ty_option_table[] = {
      "data sets and networks, a list (a,b,c)"},
     {NULL, "batch", 'b', "N", TY_COUNT, AT(batch), 1, MOST, RUNS, "128, or by workload", NULL,
      "samples in a step, all workers together"},
-    {NULL, "steps", 'n', "N", TY_COUNT, AT(steps), 2, 10000000, RUNS, "whole epochs; simulated: a few", NULL,
+    {NULL, "steps", 'n', "N", TY_COUNT, AT(steps), 2, 10000000, RUNS, "whole epochs; simulated: a few, with --jitter 200", NULL,
      "training steps; the first one is not timed"},
     {NULL, "batch", 'b', "N", TY_COUNT, AT(batch), 1, MOST, TY_VALIDATE, "128, less of long steps", NULL,
      "samples in a step, all workers together"},

@@ -42,8 +42,9 @@ static const char *collective_of(const ty_row *r)
     return drives ? "broadcast" : "all-reduce";
 }
 
-static void print_header(FILE *f, const ty_row *r)
+static void print_header(FILE *f, const ty_setup *s, const ty_row *r)
 {
+    char pace[120];
     fprintf(f, "%s  %s  %d worker%s", r->strategy, r->workload, r->workers,
             r->workers == 1 ? "" : "s");
     if (r->workers > 1 && r->dp * r->tp * r->pp == r->workers) /* a task pipeline is no grid */
@@ -57,6 +58,8 @@ static void print_header(FILE *f, const ty_row *r)
         fprintf(f, ", network %s", r->network);
     if (*r->collective)
         fprintf(f, ", %s %s", collective_of(r), r->collective);
+    if (ty_pace_is_set(&s->point.pace))
+        fprintf(f, ", %s", ty_pace_show(&s->point.pace, pace, sizeof pace));
     fputs("\n\n", f);
 }
 
@@ -293,7 +296,7 @@ static void print_loss(FILE *f, const ty_setup *s, const ty_result *r)
 
 void ty_report_run(FILE *f, const ty_setup *s, const ty_result *r)
 {
-    print_header(f, &r->row);
+    print_header(f, s, &r->row);
     if (finished(r))
         print_numbers(f, s, r);
     print_verdict(f, s, r);

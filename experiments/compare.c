@@ -411,8 +411,11 @@ ty_err ty_compare(const ty_compare_options *o)
     }
     ty_cases_compare(cases, n, o->base.machine->cores);
     ty_err e = verdict(cases, n);
+    char pace[160];
     if (o->out->dir[0] || !ty_inside_mpi()) {
         ty_cases_print(o->text, cases, n, o->base.machine);
+        if (ty_pace_is_set(&o->base.pace))
+            fprintf(o->text, "with %s\n", ty_pace_show(&o->base.pace, pace, sizeof pace));
         conclude(o, cases, n);
         ty_err plots = give_out(o, cases, n);
         if (plots.code)

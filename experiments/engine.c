@@ -15,7 +15,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_STEPS = 10000000, UNTIL_EPOCHS = 50, MAX_EVENTS = 200000, MAX_THREAD_RANKS = 1024 };
+enum {
+    MAX_STEPS = 10000000,
+    UNTIL_EPOCHS = 50,
+    JITTER_STEPS = 200,
+    MAX_EVENTS = 200000,
+    MAX_THREAD_RANKS = 1024
+};
 
 /* ---- settings and their defaults ------------------------------------------------------------- */
 
@@ -71,7 +77,7 @@ static long default_steps(const ty_point *p, int ghost, const ty_plan *plan)
     if (p->until.kind)
         return UNTIL_EPOCHS * epoch;
     if (ghost)
-        return 2 + plan->fill_steps;
+        return (p->pace.jitter ? JITTER_STEPS : 2) + plan->fill_steps;
     return p->train && usual(p)->epochs ? epoch * usual(p)->epochs : epoch;
 }
 

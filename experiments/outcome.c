@@ -48,6 +48,10 @@ void ty_outcome_describe(ty_row *row, const ty_prepared *s)
              s->sim ? s->platform.name : "this machine");
     const ty_collective *chosen = p->allreduce ? p->allreduce : p->broadcast;
     snprintf(row->collective, sizeof row->collective, "%s", chosen ? chosen->name : "");
+    if (ty_pace_is_set(&p->pace)) {
+        char text[160];
+        ty_row_remark(row, ty_pace_show(&p->pace, text, sizeof text));
+    }
     snprintf(row->fidelity, sizeof row->fidelity, "%s", s->sim ? "message" : "");
 }
 

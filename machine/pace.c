@@ -5,6 +5,7 @@
 #include "base/text.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,6 +79,19 @@ ty_err ty_slow_parse(const char *text, ty_pace *p)
     while (*end == ',')
         TY_TRY(parse_one(end + 1, &end, p));
     return ty_ok();
+}
+
+const char *ty_pace_show(const ty_pace *p, char *buf, size_t size)
+{
+    size_t used = 0;
+    *buf = 0;
+    for (int i = 0; i < p->slow_n && used < size; i++)
+        used += (size_t)snprintf(buf + used, size - used, "%s%d:%g", i ? "," : "slow ",
+                                 p->slow[i].rank, p->slow[i].factor);
+    if (p->jitter && used < size)
+        snprintf(buf + used, size - used, "%sjitter %s:%g", used ? ", " : "",
+                 ty_jitter_name[p->jitter], p->mean);
+    return buf;
 }
 
 /* ---- the draw -------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 typedef enum ty_jitter {
@@ -40,6 +41,9 @@ typedef struct ty_pace {
 /* "exp:0.5"; "3:2.0,5:1.5" (rank:factor). TY_EUSAGE says what is wrong and what would do. */
 ty_err ty_jitter_parse(const char *text, ty_pace *p);
 ty_err ty_slow_parse(const char *text, ty_pace *p);
+
+/* As users write it: "slow 3:2,5:1.5, jitter exp:0.5"; "" when steady. Into buf, which is returned. */
+const char *ty_pace_show(const ty_pace *p, char *buf, size_t size);
 
 /* Is any rank ever slower than its machine? */
 int ty_pace_is_set(const ty_pace *p);

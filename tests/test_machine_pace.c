@@ -92,6 +92,9 @@ START_TEST(what_users_write_is_read)
     ck_assert_int_eq(ty_jitter_parse("lognormal:0.25", &p).code, 0);
     ck_assert_int_eq(p.jitter, TY_JITTER_LOGNORMAL);
     ck_assert_double_eq(ty_pace_mean(&p, 0), 5);
+    char text[80];
+    ck_assert_str_eq(ty_pace_show(&p, text, sizeof text), "slow 3:2.5,0:4, jitter lognormal:0.25");
+    ck_assert_str_eq(ty_pace_show(&(ty_pace){0}, text, sizeof text), "");
 }
 END_TEST
 
