@@ -289,6 +289,7 @@ ty_err ty_cases_write(ty_output *out, const ty_case *cases, int n, const ty_poin
     ty_row *rows = ty_zalloc((size_t)n + 1, sizeof *rows);
     const ty_result **histories = ty_zalloc((size_t)n + 1, sizeof *histories);
     size_t k = 0, h = 0;
+    char where[256] = "";
     ty_err e = ty_ok();
     for (int i = 0; i < n; i++) {
         const ty_result *real = &cases[i].measured, *simulated = &cases[i].simulated;
@@ -304,7 +305,11 @@ ty_err ty_cases_write(ty_output *out, const ty_case *cases, int n, const ty_poin
     }
     e = first_of(e, ty_plot_breakdown(out->dir, "breakdown", title, rows, k));
     e = first_of(e, h ? ty_plot_loss(out->dir, "loss", title, histories, h) : ty_ok());
-    e = first_of(e, h ? ty_plot_time(out->dir, "time", title, histories, h) : ty_ok());
+    if (h && histories[0]->row.network[0])
+        snprintf(where, sizeof where, "%.80s, on %.120s, network %s", title,
+                 histories[0]->row.platform, histories[0]->row.network);
+    e = first_of(e, h ? ty_plot_time(out->dir, "time", *where ? where : title, histories, h)
+                      : ty_ok());
     free(rows);
     free(histories);
     return e;
