@@ -42,9 +42,8 @@ static const char *collective_of(const ty_row *r)
     return drives ? "broadcast" : "all-reduce";
 }
 
-static void print_header(FILE *f, const ty_setup *s, const ty_row *r)
+static void print_header(FILE *f, const ty_row *r)
 {
-    char pace[120];
     fprintf(f, "%s  %s  %d worker%s", r->strategy, r->workload, r->workers,
             r->workers == 1 ? "" : "s");
     if (r->workers > 1 && r->dp * r->tp * r->pp == r->workers) /* a task pipeline is no grid */
@@ -58,8 +57,8 @@ static void print_header(FILE *f, const ty_setup *s, const ty_row *r)
         fprintf(f, ", network %s", r->network);
     if (*r->collective)
         fprintf(f, ", %s %s", collective_of(r), r->collective);
-    if (ty_pace_is_set(&s->point.pace))
-        fprintf(f, ", %s", ty_pace_show(&s->point.pace, pace, sizeof pace));
+    if (*r->settings)
+        fprintf(f, "\n%s", r->settings);
     fputs("\n\n", f);
 }
 
@@ -296,7 +295,7 @@ static void print_loss(FILE *f, const ty_setup *s, const ty_result *r)
 
 void ty_report_run(FILE *f, const ty_setup *s, const ty_result *r)
 {
-    print_header(f, s, &r->row);
+    print_header(f, &r->row);
     if (finished(r))
         print_numbers(f, s, r);
     print_verdict(f, s, r);

@@ -32,11 +32,12 @@ void ty_outcome_describe(ty_row *row, const ty_prepared *s)
                     .fits = 1,
                     .ok = 1};
     double *figures[] = {
-        &row->step_s,     &row->compute_s,     &row->comm_exposed_s, &row->comm_hidden_s,
-        &row->wait_s,     &row->speedup,       &row->efficiency,     &row->serial_fraction,
-        &row->bytes_sent, &row->messages,      &row->peak_bytes,     &row->loss,
-        &row->accuracy,   &row->closed_form_s, &row->energy_j,       &row->cost_usd,
-        &row->step_p10_s, &row->step_p90_s,    &row->test_loss,      &row->until_s};
+        &row->step_s,         &row->compute_s,     &row->comm_exposed_s, &row->comm_hidden_s,
+        &row->wait_s,         &row->speedup,       &row->efficiency,     &row->serial_fraction,
+        &row->bytes_sent,     &row->messages,      &row->peak_bytes,     &row->loss,
+        &row->accuracy,       &row->closed_form_s, &row->energy_j,       &row->cost_usd,
+        &row->step_p10_s,     &row->step_p90_s,    &row->test_loss,      &row->until_s,
+        &row->staleness_mean, &row->staleness_max};
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         *figures[i] = NAN;
     snprintf(row->strategy, sizeof row->strategy, "%s", p->strategy->name);
@@ -48,10 +49,7 @@ void ty_outcome_describe(ty_row *row, const ty_prepared *s)
              s->sim ? s->platform.name : "this machine");
     const ty_collective *chosen = p->allreduce ? p->allreduce : p->broadcast;
     snprintf(row->collective, sizeof row->collective, "%s", chosen ? chosen->name : "");
-    if (ty_pace_is_set(&p->pace)) {
-        char text[160];
-        ty_row_remark(row, ty_pace_show(&p->pace, text, sizeof text));
-    }
+    ty_plan_settings(p, row->settings, sizeof row->settings);
     snprintf(row->fidelity, sizeof row->fidelity, "%s", s->sim ? "message" : "");
 }
 
@@ -79,16 +77,12 @@ static void fill_volume(ty_row *row, const ty_result *out)
     }
 }
 
-static void say_staleness(ty_row *row, const ty_staleness *s)
+static void fill_staleness(ty_row *row, const ty_staleness *s)
 {
-    char text[160];
     if (!s->pushes)
         return;
-    snprintf(text, sizeof text,
-             "staleness of gradients: %.2f updates in the mean, %ld at most; workers up to %ld "
-             "steps ahead",
-             s->sum / (double)s->pushes, s->most, s->most_ahead);
-    ty_row_remark(row, text);
+    row->staleness_mean = s->sum / (double)s->pushes;
+    row->staleness_max = (double)s->most;
 }
 
 static void judge(ty_row *row, const ty_prepared *s, double difference)
@@ -188,6 +182,8 @@ void ty_outcome_harvest(ty_result *out, const ty_prepared *s, const ty_board *b)
     else
         out->row.closed_form_s = out->report[out->shown].closed_s;
     fill_volume(&out->row, out);
-    say_staleness(&out->row, &out->report[0].stale);
+    fill_staleness(&out->row, &out->report[0].stale);
+    if (s->plan.tuning.local_steps > out->steps)
+        ty_row_remark(&out->row, "ended before the first average of the replicas");
     judge(&out->row, s, h->difference);
 }

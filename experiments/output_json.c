@@ -87,6 +87,9 @@ static const struct {
     C(REAL, step_p90_s),
     C(REAL, test_loss),
     C(REAL, until_s),
+    C(TEXT, settings),
+    C(REAL, staleness_mean),
+    C(REAL, staleness_max),
 #undef C
 };
 

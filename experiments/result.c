@@ -46,7 +46,7 @@ void ty_row_write_header(FILE *f)
           "fits,loss,accuracy,"
           "closed_form_s,energy_j,cost_usd,ok,message,batch,micro_batches,threads,seed,collective,"
           "fidelity,step_p10_s,"
-          "step_p90_s,test_loss,until_s\n",
+          "step_p90_s,test_loss,until_s,settings,staleness_mean,staleness_max\n",
           f);
 }
 
@@ -100,5 +100,8 @@ void ty_row_write(FILE *f, const ty_row *r)
     number(f, r->step_p10_s, ',');
     number(f, r->step_p90_s, ',');
     number(f, r->test_loss, ',');
-    number(f, r->until_s, '\n');
+    number(f, r->until_s, ',');
+    text(f, r->settings);
+    number(f, r->staleness_mean, ',');
+    number(f, r->staleness_max, '\n');
 }

@@ -36,6 +36,8 @@ typedef struct ty_row {
     double step_p10_s, step_p90_s;
     double test_loss; /* as accuracy: mean over the labels of the test set, nats or squared error */
     double until_s;   /* from the start to the evaluation that found the target reached; NAN: none, or not reached */
+    char   settings[160]; /* ty_plan_settings() */
+    double staleness_mean, staleness_max; /* of gradients that a server took, in updates; NAN: there is none */
 } ty_row;
 
 /* One look at the test set. */

@@ -24,9 +24,9 @@ high = STATS_max
 
 array form[series] # of the closed form: a line of one point would not show
 do for [i = 1:series] {
-    STATS_records = 0
-    stats data index i - 1 using 3 nooutput
-    form[i] = STATS_records > 1 ? 'lines' : 'points pt 1'
+    known = 0 # none: no plan of this strategy has a closed form here
+    stats data index i - 1 using (0):(known = known + (valid(3) && $3 == $3), 0) nooutput
+    form[i] = known > 1 ? 'lines' : 'points pt 1'
 }
 
 set logscale x 2

@@ -24,7 +24,9 @@ static ty_err plan(ty_plan *p)
                         "data-server: --servers %d: each sits beside a worker; use 1 to %d",
                         p->tuning.servers, most);
     p->optimizer_shards = p->tuning.servers;
-    return ty_data_allreduce.plan(p);
+    TY_TRY(ty_data_allreduce.plan(p));
+    p->allreduce = NULL;
+    return ty_ok();
 }
 
 /* The worker beside server i; and which server is beside a worker, -1: none. */

@@ -146,6 +146,9 @@ void   ty_plan_free(ty_plan *p);
 /* cost() of a rank over steps 1 .. steps-1 as they are: the last batch of an epoch may be smaller. */
 ty_cost ty_plan_cost(const ty_plan *p, int rank);
 
+/* What was said and chosen beyond names and degrees, as options: "staleness 3, slow 3:2". Into buf, which is returned. */
+const char *ty_plan_settings(const ty_plan *p, char *buf, size_t size);
+
 /* Why cost() tells no time here: "no closed form: ..."; NULL: it does. */
 const char *ty_plan_no_form(const ty_plan *p);
 

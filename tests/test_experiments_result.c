@@ -16,8 +16,8 @@ static const char columns[] =
     "speedup,efficiency,serial_fraction,bytes_sent,messages,peak_bytes,fits,loss,accuracy,closed_"
     "form_s,energy_j,cost_usd,ok,"
     "message,batch,micro_batches,threads,seed,collective,fidelity,step_p10_s,step_p90_s,test_loss,"
-    "until_s\n";
-enum { COLUMNS = 39 };
+    "until_s,settings,staleness_mean,staleness_max\n";
+enum { COLUMNS = 42 };
 
 static char text[8192];
 
@@ -102,7 +102,10 @@ static ty_row full(void)
                     .step_p10_s = 0.3,
                     .step_p90_s = 0.35,
                     .test_loss = 1.25,
-                    .until_s = 12.5};
+                    .until_s = 12.5,
+                    .settings = "staleness 3, slow 1:2",
+                    .staleness_mean = 14,
+                    .staleness_max = 17};
 }
 
 START_TEST(the_columns_are_those_of_the_design_in_their_order)
@@ -154,7 +157,10 @@ START_TEST(a_row_comes_back_as_it_was)
                                               "0.3",
                                               "0.35",
                                               "1.25",
-                                              "12.5"};
+                                              "12.5",
+                                              "staleness 3, slow 1:2",
+                                              "14",
+                                              "17"};
     for (int i = 0; i < COLUMNS; i++)
         ck_assert_str_eq(f[i], want[i]);
 }
@@ -176,12 +182,13 @@ START_TEST(a_missing_figure_is_an_empty_field)
     ty_row r = full();
     r.loss = r.accuracy = r.energy_j = r.cost_usd = NAN;
     r.speedup = INFINITY; /* no figure either */
-    r.step_p90_s = r.test_loss = r.until_s = NAN;
+    r.step_p90_s = r.test_loss = r.until_s = r.staleness_mean = r.staleness_max = NAN;
+    r.settings[0] = 0;
     r.message[0] = 0;
     ck_assert_int_eq(fields(written(&r), f), COLUMNS);
-    static const int empty[] = {15, 22, 23, 25, 26, 28, 36, 37, 38};
+    static const int empty[] = {15, 22, 23, 25, 26, 28, 36, 37, 38, 39, 40, 41};
     for (int i = 0, k = 0; i < COLUMNS; i++) {
-        int is_empty = k < 9 && empty[k] == i;
+        int is_empty = k < 12 && empty[k] == i;
         ck_assert_msg((f[i][0] == 0) == is_empty, "field %d is '%s'", i, f[i]);
         k += is_empty;
     }

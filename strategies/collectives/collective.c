@@ -184,5 +184,5 @@ ty_err ty_collective_find(ty_operation op, const char *name, const ty_costing *c
     }
     if (*found)
         return ty_ok();
-    return ty_unknown(ty_operation_name[op], name, names, known, "`trainyard list` shows them");
+    return ty_unknown(ty_operation_name[op], name, names, known, NULL);
 }
