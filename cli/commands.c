@@ -19,7 +19,7 @@ const ty_command ty_commands[] = {
      "  mpirun -n 4 --oversubscribe trainyard run --strategy tensor --fabric mpi\n", ty_main_run},
     {"compare", TY_COMPARE, "", "Run several strategies on the same data and seed, and print them side by side.",
      "  trainyard compare --strategy serial,data-allreduce,tensor --workers 1,2 --steps 100\n"
-     "  trainyard compare --workers 1..64*2 --fabric sim --batch 8192 \\\n"
+     "  trainyard compare --workers 1..64*2 --fabric sim --batch 8192 --samples 16384 \\\n"
      "                    --platform cluster:bandwidth=100Gbps,latency=5us\n", ty_main_compare},
     {"list", TY_LIST, "[WHAT]", "Show strategies, workloads, collectives, platforms and fabrics, with their sources.",
      "  trainyard list strategies\n", ty_main_list},

@@ -105,7 +105,7 @@ static ty_err set(const ty_option *t, const char *text, ty_options *o)
     void *at = (char *)o + t->at;
     snprintf(what, sizeof what, "--%s", t->name);
     if (t->kind != TY_FLAG && !*text)
-        return ty_error(TY_EUSAGE, "%s is empty; give it a %s", what, t->arg);
+        return ty_error(TY_EUSAGE, "%s is empty; give it a value: %s", what, t->arg);
     switch (t->kind) {
     case TY_FLAG:
         *(int *)at = 1;

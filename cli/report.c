@@ -268,17 +268,19 @@ static void print_score(FILE *f, const ty_setup *s, const ty_result *r)
 static void print_target(FILE *f, const ty_result *r)
 {
     char target[40], a[SHORT];
-    if (!r->target.kind)
+    int reached;
+    const ty_evaluation *e = ty_result_nearest(r, &reached);
+    if (!r->target.kind || !e)
         return;
     ty_target_show(&r->target, target, sizeof target);
-    for (long i = 0; i < r->evaluations; i++)
-        if (ty_target_reached(&r->target, r->evaluation[i].score)) {
-            fprintf(f, "%-14s %s reached after %s of training, %ld steps\n", "until", target,
-                    show(a, r->row.until_s, "s"), r->evaluation[i].step);
-            return;
-        }
-    fprintf(f, "%-14s %s NOT reached in %ld steps; --epochs allows more\n", "until", target,
-            r->steps);
+    if (reached)
+        fprintf(f, "%-14s %s reached after %s of training, %ld steps\n", "until", target,
+                show(a, e->seconds, "s"), e->step);
+    else
+        fprintf(f,
+                "%-14s %s NOT reached in %ld steps (%.4g at best, after step %ld); --epochs allows "
+                "more\n",
+                "until", target, r->steps, ty_target_figure(&r->target, e->score), e->step);
 }
 
 static void print_loss(FILE *f, const ty_setup *s, const ty_result *r)

@@ -31,8 +31,8 @@ static void print_next(FILE *f, const ty_options *o, const ty_setup *s)
     else if (s->point.network == TY_NET_TEXTBOOK)
         ty_options_line(o, "run", "workers network out csv json quiet", with, line, sizeof line);
     else
-        ty_options_line(o, "compare", "strategy workers out csv json quiet", "--workers 1..16*2",
-                        line, sizeof line);
+        ty_options_line(o, "compare", "workers out csv json quiet", "--workers 1..16*2", line,
+                        sizeof line);
     fprintf(f, "%-14s %s\n", "next", line);
 }
 

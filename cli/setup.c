@@ -173,6 +173,10 @@ static ty_err check_names(const ty_options *o, const char *fabric)
     const ty_fabric_ops *ops;
     for (size_t i = 0; i < o->strategies; i++)
         TY_TRY(ty_strategy_find(o->strategy[i], &strategy));
+    const ty_collective *collective;
+    if (o->collective)
+        TY_TRY(
+            ty_collective_find(TY_ALLREDUCE, o->collective, &(ty_costing){0}, 1, 0, &collective));
     return ty_fabric_find(fabric, &ops);
 }
 

@@ -134,18 +134,20 @@ static void take_evaluations(ty_result *out, const ty_shared *h, const ty_board 
 {
     char text[160], target[40];
     ty_row *row = &out->row;
+    int reached;
     out->evaluations = h->evaluations;
     out->evaluation = copy(b->evaluation, (size_t)h->evaluations * sizeof *b->evaluation);
     for (long i = 0; i < out->evaluations; i++) {
-        const ty_evaluation *e = &out->evaluation[i];
-        row->accuracy = e->score.accuracy;
-        row->test_loss = e->score.loss;
-        if (isnan(row->until_s) && ty_target_reached(&out->target, e->score))
-            row->until_s = e->seconds;
+        row->accuracy = out->evaluation[i].score.accuracy;
+        row->test_loss = out->evaluation[i].score.loss;
     }
-    if (out->target.kind && isnan(row->until_s)) {
-        snprintf(text, sizeof text, "%s was not reached in %ld steps",
-                 ty_target_show(&out->target, target, sizeof target), out->steps);
+    const ty_evaluation *e = ty_result_nearest(out, &reached);
+    if (reached)
+        row->until_s = e->seconds;
+    else if (out->target.kind && e) {
+        snprintf(text, sizeof text, "%s was not reached in %ld steps: %.4g at best, after step %ld",
+                 ty_target_show(&out->target, target, sizeof target), out->steps,
+                 ty_target_figure(&out->target, e->score), e->step);
         ty_row_remark(row, text);
     }
 }

@@ -18,6 +18,22 @@ void ty_result_free(ty_result *r)
     *r = (ty_result){0};
 }
 
+const ty_evaluation *ty_result_nearest(const ty_result *r, int *reached)
+{
+    const ty_evaluation *best = NULL;
+    const int by_loss = r->target.kind == TY_TARGET_LOSS;
+    for (long i = 0; i < r->evaluations; i++) {
+        const ty_evaluation *e = &r->evaluation[i];
+        if ((*reached = ty_target_reached(&r->target, e->score)))
+            return e;
+        if (!best ||
+            (by_loss ? e->score.loss < best->score.loss : e->score.accuracy > best->score.accuracy))
+            best = e;
+    }
+    *reached = 0;
+    return best;
+}
+
 void ty_row_remark(ty_row *row, const char *text)
 {
     size_t used = strlen(row->message);

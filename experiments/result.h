@@ -81,6 +81,9 @@ typedef struct ty_result {
 
 void ty_result_free(ty_result *r);
 
+/* The first evaluation that found the target reached (*reached = 1), else the one that came nearest; NULL: none was made. */
+const ty_evaluation *ty_result_nearest(const ty_result *r, int *reached);
+
 /* Columns of the CSV, in their fixed order. */
 void ty_row_write_header(FILE *f);
 void ty_row_write(FILE *f, const ty_row *r); /* %.9g, empty where not available */

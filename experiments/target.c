@@ -41,6 +41,11 @@ int ty_target_reached(const ty_target *t, ty_score score)
            (t->kind == TY_TARGET_ACCURACY && score.accuracy >= t->value);
 }
 
+double ty_target_figure(const ty_target *t, ty_score score)
+{
+    return t->kind == TY_TARGET_LOSS ? score.loss : score.accuracy;
+}
+
 const char *ty_target_show(const ty_target *t, char *buf, size_t size)
 {
     snprintf(buf, size, "%s %g", t->kind == TY_TARGET_LOSS ? "test loss" : "accuracy", t->value);

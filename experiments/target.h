@@ -23,6 +23,9 @@ ty_err ty_target_check(const ty_target *t, const ty_problem *q);
 /* Never without a target. */
 int ty_target_reached(const ty_target *t, ty_score score);
 
+/* The figure that the target is about. */
+double ty_target_figure(const ty_target *t, ty_score score);
+
 /* "accuracy 0.97", "test loss 0.1"; into buf, which is returned. */
 const char *ty_target_show(const ty_target *t, char *buf, size_t size);
 

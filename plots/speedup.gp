@@ -5,16 +5,17 @@
 # Block i of data (two blank lines between): workers  speedup  speedup by the closed form; NaN is a gap.
 
 if (!exists('terminal')) terminal = 'svg'
+high_of(n) = 480 + 25 * ((n + 2) / panels / 3 + 1)
 if (terminal eq 'png') {
-    eval sprintf("set terminal pngcairo noenhanced size %d,%d font 'Helvetica,11' background 'white'", 90 + 520 * panels, 540)
+    eval sprintf("set terminal pngcairo noenhanced size %d,%d font 'Helvetica,11' background 'white'", 90 + 520 * panels, high_of(series))
 } else {
-    eval sprintf("set terminal svg noenhanced size %d,%d font 'Helvetica,13' background 'white'", 90 + 520 * panels, 540)
+    eval sprintf("set terminal svg noenhanced size %d,%d font 'Helvetica,13' background 'white'", 90 + 520 * panels, high_of(series))
 }
 set output out
 
 array okabe[8] = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000', '#999999']
 colour(i) = okabe[(colour_of[i] - 1) % 8 + 1]
-point(i) = (colour_of[i] - 1) % 5 * 2 + 4 + measured[i] # filled where measured, open where simulated
+point(i) = ((colour_of[i] - 1) % 5 + (colour_of[i] - 1) / 8) % 5 * 2 + 4 + measured[i] # filled where measured, open where simulated
 
 stats data using 1 nooutput
 most = STATS_max > 1 ? STATS_max : 2
@@ -37,8 +38,9 @@ set xlabel 'workers' offset 0,0.4
 set ylabel 'speedup against serial'
 set grid lc rgb '#dddddd' lw 0.7
 set border lc rgb '#555555'
+rows = (series / panels + 4) / 3
 set key below maxcols 3 Left reverse samplen 2 spacing 1.1
-set bmargin 6
+set bmargin 4.5 + 1.1 * rows
 set tics nomirror
 
 set multiplot layout 1,panels title heading font ',15'

@@ -42,12 +42,27 @@ static size_t best_bucket(const ty_plan *p)
     return (size_t)ceil(bytes / k);
 }
 
+/* Elements. */
+static size_t largest_bucket(const ty_plan *p)
+{
+    const ty_problem *q = p->problem;
+    size_t end = q->params, begin = end, most = 0;
+    for (int i = q->blocks_n - 1; i >= 0; i--) {
+        begin -= q->blocks[i].ops->params(&q->blocks[i]);
+        if (is_full(p, i, begin, end)) {
+            most = end - begin > most ? end - begin : most;
+            end = begin;
+        }
+    }
+    return most;
+}
+
 static ty_err plan(ty_plan *p)
 {
     TY_TRY(ty_data_allreduce.plan(p));
     if (!p->tuning.bucket_bytes)
         p->tuning.bucket_bytes = best_bucket(p);
-    return ty_plan_allreduce(p, p->dp, p->tuning.bucket_bytes / sizeof(float));
+    return ty_plan_allreduce(p, p->dp, largest_bucket(p));
 }
 
 static void step(ty_worker *w, long s)

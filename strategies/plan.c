@@ -51,7 +51,9 @@ static ty_err check_common(const ty_plan_options *o)
     if (o->batch < 1)
         return ty_error(TY_EUSAGE, "--batch 0: use 1 or more");
     if (o->batch > o->problem->data.train.n)
-        return ty_error(TY_EUSAGE, "--batch %zu: the training set has %u samples; use at most that",
+        return ty_error(TY_EUSAGE,
+                        "--batch %zu: the training set has %u samples; use at most that (runs "
+                        "without numbers: or --samples)",
                         o->batch, o->problem->data.train.n);
     if (o->micro_batches < 0 || (o->micro_batches > 0 && (size_t)o->micro_batches > o->batch))
         return ty_error(TY_EUSAGE, "--micro-batches %d: use 1 to %zu, the batch", o->micro_batches,
