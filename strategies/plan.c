@@ -175,7 +175,8 @@ ty_cost ty_plan_cost(const ty_plan *p, int rank)
 const char *ty_plan_no_form(const ty_plan *p)
 {
     const int alike = p->strategy->alike,
-              lockstep = alike && !p->shared && !(p->tuning.local_steps > 1 && p->pace.jitter);
+              alone = (p->strategy->uses & TY_USES_LOCAL_STEPS) != 0, /* between two averages */
+              lockstep = alike && !p->shared && !(alone && p->pace.jitter);
     if (p->costing.share > 1 && !alike)
         return "no closed form: ranks that do different things share cores";
     return p->costing.slowest > 1 && !lockstep
