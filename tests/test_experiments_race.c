@@ -75,9 +75,10 @@ START_TEST(the_closed_form_knows_stragglers_and_jitter)
                             {TY_JITTER_EXP, 0.5},
                             {TY_JITTER_UNIFORM, 0.3},
                             {TY_JITTER_EXP, 0.5, .slow_n = 1, .slow = {{0, 1.7}}}};
-    for (size_t i = 0; i < sizeof pace / sizeof *pace; i++) {
-        ty_point p = point("data-allreduce", 8);
-        p.pace = pace[i];
+    for (size_t i = 0; i < 2 * sizeof pace / sizeof *pace; i++) {
+        ty_point p = point(i % 2 ? "data-compressed" : "data-allreduce", 8);
+        p.pace = pace[i / 2];
+        p.tuning.local_steps = 4; /* of others in a comparison */
         p.steps = 1500;
         p.collective = "ring"; /* others have early messages that share the slow rank's port */
         ty_result r = done(p);
@@ -277,6 +278,13 @@ START_TEST(targets_that_nobody_could_see_are_refused)
     refused(p, "add --real");
     p = race("task-pipeline", 2, "threads");
     refused(p, "leave --until out");
+    p.until = (ty_target){0};
+    p.evaluate_every = 5;
+    refused(p, "leave --evaluate-every out");
+    p = race("serial", 1, "sim");
+    p.steps = 5;
+    p.evaluate_every = 6;
+    refused(p, "every 6 steps, and there are 5");
     p = race("serial", 1, "sim");
     p.problem = &net;
     refused(p, "no test set");
