@@ -177,7 +177,7 @@ const char *ty_plan_no_form(const ty_plan *p)
     const int alike = p->strategy->alike,
               alone = (p->strategy->uses & TY_USES_LOCAL_STEPS) != 0, /* between two averages */
               lockstep = alike && !p->shared && !(alone && p->pace.jitter);
-    if (p->costing.share > 1 && !alike)
+    if (p->costing.share > 1 && (!alike || p->costing.slowest > 1))
         return "no closed form: ranks that do different things share cores";
     return p->costing.slowest > 1 && !lockstep
                ? "no closed form: a slow rank does not hold up all others in every step"

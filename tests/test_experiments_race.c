@@ -97,6 +97,12 @@ START_TEST(where_only_some_wait_there_is_no_closed_form)
     ty_result r = done(p);
     ck_assert(isnan(r.row.closed_form_s) && strstr(r.row.message, "no closed form"));
     ty_result_free(&r);
+    p.strategy = "data-allreduce"; /* the straggler has more of the cores when the others wait */
+    p.platform = "cluster:nodes=1,cores=2,bandwidth=10Gbps,latency=20us";
+    p.workers_per_node = 4;
+    r = done(p);
+    ck_assert(isnan(r.row.closed_form_s) && strstr(r.row.message, "share cores"));
+    ty_result_free(&r);
 }
 END_TEST
 
