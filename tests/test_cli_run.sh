@@ -25,6 +25,9 @@ if command -v gnuplot >/dev/null; then
     exists real/loss.svg real/breakdown.svg
     (cd real && rm loss.svg && gnuplot loss.gp) || wrong "loss.gp does not draw by itself"
     exists real/loss.svg
+    run run --machine machine.yaml --workload digits-mlp --strategy task-pipeline --workers 2 --epochs 2 --quiet --out beside
+    exits 0
+    exists beside/time.svg # though it is not known when its test set was looked at
 fi
 [ -z "$(find . -name '*.tmp')" ] || wrong "temporary files are left"
 
