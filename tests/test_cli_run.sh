@@ -31,6 +31,16 @@ if command -v gnuplot >/dev/null; then
 fi
 [ -z "$(find . -name '*.tmp')" ] || wrong "temporary files are left"
 
+# ---- a folder that holds something else ----
+mkdir mine
+for file in times-march.csv time.txt winners-2024.txt loss.png; do
+    echo mine >mine/$file
+done
+run run --machine machine.yaml --workload digits-mlp --steps 5 --quiet --out mine
+exits 0
+exists mine/times-march.csv mine/time.txt mine/winners-2024.txt
+[ ! -e mine/loss.png ] || wrong "an earlier command's plot is left in the folder"
+
 # ---- results elsewhere ----
 run run --machine machine.yaml --workload digits-mlp --steps 5 --csv - --quiet
 exits 0
