@@ -115,7 +115,7 @@ static void clear_earlier(const char *dir)
 {
     static const char *const ours[] = {"run.json", "rows.csv", "trace*.json", "collective.csv",
                                        "crossover.csv"},
-                      *const plot[] = {"speedup", "breakdown", "loss", "time", "validate"};
+                             *const plot[] = {"speedup", "breakdown", "loss", "time", "validate"};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         forget(dir, ours[i]);
     for (size_t i = 0; i < sizeof plot / sizeof *plot; i++)

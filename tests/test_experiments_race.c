@@ -78,7 +78,7 @@ START_TEST(the_closed_form_knows_stragglers_and_jitter)
     for (size_t i = 0; i < 2 * sizeof pace / sizeof *pace; i++) {
         ty_point p = point(i % 2 ? "data-compressed" : "data-allreduce", 8);
         p.pace = pace[i / 2];
-        p.tuning.local_steps = 2000; /* of others in a comparison */
+        p.tuning.local_steps = 2000;    /* of others in a comparison */
         p.tuning.compression = TY_1BIT; /* much to add up after the exchange */
         p.steps = 1500;
         p.collective = "ring"; /* others have early messages that share the slow rank's port */
