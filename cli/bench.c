@@ -20,8 +20,7 @@ static const struct {
     {"step", ty_bench_step, " threads gemm quick filter csv "},
     {"collective", ty_bench_collective,
      " workers bytes quick filter crossover csv out quiet fabric platform network workers-per-node "
-     "real "
-     "machine timeout "},
+     "real machine timeout "},
     {"fabric", ty_bench_fabric,
      " bytes quick filter csv fabric platform network workers-per-node machine timeout "},
 };

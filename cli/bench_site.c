@@ -7,6 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Does a hierarchical all-reduce run? */
+static int by_nodes(const ty_options *o)
+{
+    const char *name = ty_allreduce_hierarchical.name, *filter = o->filter;
+    if (o->crossover)
+        return strstr(o->crossover, name) != NULL;
+    return !filter || !strcmp(filter, name) || !strcmp(filter, ty_operation_name[TY_ALLREDUCE]);
+}
+
 /* An option that would change nothing is refused. */
 static ty_err check_effects(const ty_options *o, int sim, int mpi, int closed_form)
 {
@@ -17,7 +26,8 @@ static ty_err check_effects(const ty_options *o, int sim, int mpi, int closed_fo
     } rule[] = {
         {"platform", o->platform != NULL, sim, "add --fabric sim"},
         {"network", o->network != NULL, sim, "add --fabric sim"},
-        {"workers-per-node", o->workers_per_node > 0, sim || closed_form, "add --fabric sim"},
+        {"workers-per-node", o->workers_per_node > 0, sim || (closed_form && by_nodes(o)),
+         "add --fabric sim, or a hierarchical all-reduce"},
         {"real", o->real, sim, "threads and mpi always send real numbers; add --fabric sim"},
         {"timeout", o->timeout_s > 0, mpi, "only waits of --fabric mpi end by it"},
         {"workers", o->workers.n > 0, !mpi, "mpirun -n says how many there are"},

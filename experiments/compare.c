@@ -50,8 +50,7 @@ void ty_case_simulate(ty_case *c, const ty_point *base)
     p.platform = "multicore";
     p.network = TY_NET_SHARED;
     p.ghost = 1;
-    if (p.pace.jitter ==
-        TY_STEADY) /* a few steps show them all; else the very draws that were measured */
+    if (!p.pace.jitter) /* a few steps show them all; else the very draws that were measured */
         p.steps = p.epochs = 0;
     p.trace_steps = 0;
     p.keep_params = 0;

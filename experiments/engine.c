@@ -115,6 +115,25 @@ static void see_size(ty_prepared *s)
     s->plan.costing.machine = &s->machine;
 }
 
+/* Options that would change nothing, and targets that nobody would see reached. */
+static ty_err check_looks(const ty_plan *plan, const ty_point *p, int ghost)
+{
+    const char *option = p->until.kind ? "--until" : "--evaluate-every";
+    if (!p->until.kind && !p->evaluate_every)
+        return ty_ok();
+    if (plan->preprocessors)
+        return ty_error(TY_EUSAGE,
+                        "%s evaluates beside the training, after each epoch, and does not wait for "
+                        "it: leave %s out",
+                        p->strategy, option);
+    if (ghost || every(p) <= plan->steps)
+        return ty_ok();
+    return ty_error(TY_EUSAGE,
+                    "%s: the test set is looked at every %ld steps, and there are %ld; use "
+                    "--evaluate-every %ld or fewer, or more --steps",
+                    option, every(p), plan->steps, plan->steps);
+}
+
 static ty_err make_plan(ty_prepared *s, int ghost)
 {
     const ty_point *p = s->point;
@@ -141,19 +160,15 @@ static ty_err make_plan(ty_prepared *s, int ghost)
     TY_TRY(ty_strategy_find(p->strategy, &o.strategy));
     o.costing = costing(s, default_threads(s), p->workers);
     TY_TRY(ty_plan_make(&s->plan, &o));
-    if (p->until.kind && s->plan.preprocessors) {
-        ty_plan_free(&s->plan);
-        return ty_error(
-            TY_EUSAGE,
-            "%s evaluates beside the training and does not wait for it: leave --until out",
-            p->strategy);
-    }
     s->plan.costing = costing(s, default_threads(s), s->plan.active);
     if (ty_pace_is_set(&p->pace))
         s->plan.costing.slowest = ty_pace_slowest(&p->pace, p->workers);
     see_size(s);
     s->plan.steps = s->plan.optimizer.steps = default_steps(p, ghost, &s->plan);
-    return ty_ok();
+    ty_err e = check_looks(&s->plan, p, ghost);
+    if (e.code)
+        ty_plan_free(&s->plan);
+    return e;
 }
 
 static ty_err check_point(const ty_point *p, int ghost)

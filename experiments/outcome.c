@@ -185,7 +185,7 @@ void ty_outcome_harvest(ty_result *out, const ty_prepared *s, const ty_board *b)
         out->row.closed_form_s = out->report[out->shown].closed_s;
     fill_volume(&out->row, out);
     fill_staleness(&out->row, &out->report[0].stale);
-    if (s->plan.tuning.local_steps > out->steps)
+    if (s->plan.strategy->uses & TY_USES_LOCAL_STEPS && s->plan.tuning.local_steps > out->steps)
         ty_row_remark(&out->row, "ended before the first average of the replicas");
     judge(&out->row, s, h->difference);
 }

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "experiments/output_half.h"
 #include "experiments/output_json.h"
+#include "strategies/collectives/collective.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -88,22 +89,40 @@ static ty_err try_folder(const char *dir)
     return ty_ok();
 }
 
-/* What an earlier command left in the folder would be taken for ours. */
+static void forget(const char *dir, const char *name)
+{
+    char pattern[1100];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s/%s", dir, name);
+    if (glob(pattern, GLOB_NOESCAPE, NULL, &found) == 0)
+        for (size_t k = 0; k < found.gl_pathc; k++)
+            unlink(found.gl_pathv[k]);
+    globfree(&found);
+}
+
+static void forget_plot(const char *dir, const char *kind, const char *of)
+{
+    static const char *const ending[] = {"svg", "png", "dat", "gp"};
+    char name[64];
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++) {
+        snprintf(name, sizeof name, "%s%s.%s", kind, of, ending[i]);
+        forget(dir, name);
+    }
+}
+
+/* What an earlier command left in the folder would be taken for ours. Nothing else: the folder may be anybody's. */
 static void clear_earlier(const char *dir)
 {
-    static const char *const ours[] = {
-        "run.json",      "rows.csv",     "trace*.json", "speedup.???",    "speedup.gp",
-        "breakdown.???", "breakdown.gp", "loss.???",    "loss.gp",        "time.???",
-        "time.gp",       "validate.???", "validate.gp", "collective.csv", "crossover.csv",
-        "winners-*.???", "winners-*.gp", "times-*.???", "times-*.gp"};
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        char pattern[1100];
-        glob_t found;
-        snprintf(pattern, sizeof pattern, "%s/%s", dir, ours[i]);
-        if (glob(pattern, GLOB_NOESCAPE, NULL, &found) == 0)
-            for (size_t k = 0; k < found.gl_pathc; k++)
-                unlink(found.gl_pathv[k]);
-        globfree(&found);
+    static const char *const ours[] = {"run.json", "rows.csv", "trace*.json", "collective.csv",
+                                       "crossover.csv"},
+                             *const plot[] = {"speedup", "breakdown", "loss", "time", "validate"};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        forget(dir, ours[i]);
+    for (size_t i = 0; i < sizeof plot / sizeof *plot; i++)
+        forget_plot(dir, plot[i], "");
+    for (int op = 0; op < TY_OPERATIONS; op++) {
+        forget_plot(dir, "winners-", ty_operation_name[op]);
+        forget_plot(dir, "times-", ty_operation_name[op]);
     }
 }
 

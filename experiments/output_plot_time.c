@@ -44,6 +44,12 @@ static int shows_accuracy(const ty_result *r)
            !isnan(r->evaluation[0].score.accuracy);
 }
 
+/* Twice at least, at times that are known: who evaluates beside the training does not know them. */
+static int has_scores(const ty_result *r)
+{
+    return ty_plot_has_loss(r) && r->evaluations > 1 && isfinite(r->evaluation[0].seconds);
+}
+
 static ty_err write_plot(ty_plot *f, const ty_result *const *results, size_t n, size_t curves,
                          long window)
 {
@@ -52,7 +58,7 @@ static ty_err write_plot(ty_plot *f, const ty_result *const *results, size_t n, 
     int scores = 0, accuracy = 0;
     double target = NAN, least = INFINITY, shortest = INFINITY, longest = 0;
     for (size_t i = 0; i < n; i++) {
-        scores |= results[i]->evaluations > 1;
+        scores |= has_scores(results[i]);
         accuracy |= shows_accuracy(results[i]);
         target = results[i]->target.kind ? results[i]->target.value : target;
     }

@@ -46,6 +46,7 @@ static void step(ty_worker *w, long s)
     if (ty_op(w->rank, ty_work_compress(p->tuning.compression, n, kept(p)), mine))
         ty_kernel_compress(p->tuning.compression, mine.data, w->debt.data, grads.data, n, kept(p));
     p->allgather->run(&w->data, all);
+    ty_worker_pace(w, s + 1);
     ty_fill(w->rank, grads, 0);
     for (int i = 0; i < N; i++)
         if (ty_op(w->rank, ty_work_decompress_add(p->tuning.compression, n, kept(p)), grads))

@@ -168,8 +168,7 @@ static ty_cost mean_cost(const ty_plan *p, int rank)
 ty_cost ty_plan_cost(const ty_plan *p, int rank)
 {
     ty_cost k = mean_cost(p, rank);
-    if (p->costing.slowest >
-        1) /* the step waits for the slowest, this rank computes at its own pace */
+    if (p->costing.slowest > 1) /* the step waits for them, this rank computes at its own pace */
         k.compute_s *= ty_pace_mean(&p->pace, rank) / p->costing.slowest;
     return k;
 }
@@ -177,8 +176,9 @@ ty_cost ty_plan_cost(const ty_plan *p, int rank)
 const char *ty_plan_no_form(const ty_plan *p)
 {
     const int alike = p->strategy->alike,
-              lockstep = alike && !p->shared && !(p->tuning.local_steps > 1 && p->pace.jitter);
-    if (p->costing.share > 1 && !alike)
+              alone = (p->strategy->uses & TY_USES_LOCAL_STEPS) != 0, /* between two averages */
+        lockstep = alike && !p->shared && !(alone && p->pace.jitter);
+    if (p->costing.share > 1 && (!alike || p->costing.slowest > 1))
         return "no closed form: ranks that do different things share cores";
     return p->costing.slowest > 1 && !lockstep
                ? "no closed form: a slow rank does not hold up all others in every step"

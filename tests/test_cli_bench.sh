@@ -20,6 +20,8 @@ refuses 2 "--workers would change nothing in" bench fabric --workers 2
 refuses 2 "add --fabric sim" bench collective --platform ideal
 refuses 2 "add --fabric sim" bench collective --real
 refuses 2 "add --fabric sim" bench fabric --workers-per-node 2
+refuses 2 "a hierarchical all-reduce" bench collective --filter tree --workers-per-node 1
+refuses 2 "a hierarchical all-reduce" bench collective --crossover ring,tree --workers-per-node 1
 refuses 2 "only waits of --fabric mpi" bench fabric --timeout 5
 refuses 2 "--machine would change nothing here" bench fabric --machine machine.yaml
 refuses 2 "use 4 or more" bench collective --bytes 3

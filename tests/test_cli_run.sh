@@ -25,8 +25,21 @@ if command -v gnuplot >/dev/null; then
     exists real/loss.svg real/breakdown.svg
     (cd real && rm loss.svg && gnuplot loss.gp) || wrong "loss.gp does not draw by itself"
     exists real/loss.svg
+    run run --machine machine.yaml --workload digits-mlp --strategy task-pipeline --workers 2 --epochs 2 --quiet --out beside
+    exits 0
+    exists beside/time.svg # though it is not known when its test set was looked at
 fi
 [ -z "$(find . -name '*.tmp')" ] || wrong "temporary files are left"
+
+# ---- a folder that holds something else ----
+mkdir mine
+for file in times-march.csv time.txt winners-2024.txt loss.png; do
+    echo mine >mine/$file
+done
+run run --machine machine.yaml --workload digits-mlp --steps 5 --quiet --out mine
+exits 0
+exists mine/times-march.csv mine/time.txt mine/winners-2024.txt
+[ ! -e mine/loss.png ] || wrong "an earlier command's plot is left in the folder"
 
 # ---- results elsewhere ----
 run run --machine machine.yaml --workload digits-mlp --steps 5 --csv - --quiet

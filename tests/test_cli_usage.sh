@@ -35,6 +35,7 @@ refuses 2 "only waits of --fabric mpi" run --timeout 5
 refuses 2 "or --collective hierarchical" run --strategy data-allreduce --workers 4 --workers-per-node 2
 refuses 2 "choose a strategy that all-reduces" run --collective ring
 refuses 2 "choose a strategy that all-reduces" compare --strategy serial,pipeline-gpipe --collective ring
+refuses 2 "the largest plan has ranks 0 to 3" compare --fabric sim --machine machine.yaml --strategy data-allreduce --workers 4,2 --slow 4:2
 refuses 2 "serial, a data-parallel strategy" run --strategy tensor --micro-batches 4
 refuses 2 "no images" run --workload synthetic-mlp --no-augment
 refuses 2 "use 0 to less than 1" run --momentum 1

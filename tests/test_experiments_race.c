@@ -75,12 +75,15 @@ START_TEST(the_closed_form_knows_stragglers_and_jitter)
                             {TY_JITTER_EXP, 0.5},
                             {TY_JITTER_UNIFORM, 0.3},
                             {TY_JITTER_EXP, 0.5, .slow_n = 1, .slow = {{0, 1.7}}}};
-    for (size_t i = 0; i < sizeof pace / sizeof *pace; i++) {
-        ty_point p = point("data-allreduce", 8);
-        p.pace = pace[i];
+    for (size_t i = 0; i < 2 * sizeof pace / sizeof *pace; i++) {
+        ty_point p = point(i % 2 ? "data-compressed" : "data-allreduce", 8);
+        p.pace = pace[i / 2];
+        p.tuning.local_steps = 2000;    /* of others in a comparison */
+        p.tuning.compression = TY_1BIT; /* much to add up after the exchange */
         p.steps = 1500;
         p.collective = "ring"; /* others have early messages that share the slow rank's port */
         ty_result r = done(p);
+        ck_assert(!strstr(r.row.message, "average"));
         ck_assert_msg(fabs(r.row.step_s / r.row.closed_form_s - 1) < 0.02,
                       "case %zu: %g s, closed form %g s", i, r.row.step_s, r.row.closed_form_s);
         ty_result_free(&r);
@@ -94,6 +97,12 @@ START_TEST(where_only_some_wait_there_is_no_closed_form)
     p.pace = (ty_pace){.slow_n = 1, .slow = {{2, 2.0}}};
     ty_result r = done(p);
     ck_assert(isnan(r.row.closed_form_s) && strstr(r.row.message, "no closed form"));
+    ty_result_free(&r);
+    p.strategy = "data-allreduce"; /* the straggler has more of the cores when the others wait */
+    p.platform = "cluster:nodes=1,cores=2,bandwidth=10Gbps,latency=20us";
+    p.workers_per_node = 4;
+    r = done(p);
+    ck_assert(isnan(r.row.closed_form_s) && strstr(r.row.message, "share cores"));
     ty_result_free(&r);
 }
 END_TEST
@@ -277,6 +286,13 @@ START_TEST(targets_that_nobody_could_see_are_refused)
     refused(p, "add --real");
     p = race("task-pipeline", 2, "threads");
     refused(p, "leave --until out");
+    p.until = (ty_target){0};
+    p.evaluate_every = 5;
+    refused(p, "leave --evaluate-every out");
+    p = race("serial", 1, "sim");
+    p.steps = 5;
+    p.evaluate_every = 6;
+    refused(p, "every 6 steps, and there are 5");
     p = race("serial", 1, "sim");
     p.problem = &net;
     refused(p, "no test set");

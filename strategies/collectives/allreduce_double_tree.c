@@ -29,8 +29,8 @@ enum { UP, DOWN, EDGES = 4 };
 typedef struct edge {
     int peer, half;
     int below; /* 1, 2: the peer is my first, second child; 0: my parent */
-    int start
-        [2]; /* piece i of that half of x goes up in step start[UP] + i, and down in start[DOWN] + i */
+    /* piece i of that half of x goes up in step start[UP] + i, and down in start[DOWN] + i */
+    int start[2];
 } edge;
 
 static int in_trees(int P)
