@@ -94,9 +94,13 @@ static ty_err parse_names(const char *what, const char *text, ty_options *o)
 static ty_err parse_bytes(const ty_option *t, const char *what, const char *text, long *v)
 {
     size_t n;
-    *v = 0;
-    return strcmp(text, "auto") ? ty_parse_counts(what, text, (long)t->lo, (long)t->hi, v, 1, &n)
-                                : ty_ok();
+    *v = -1;
+    if (!strcmp(text, "auto"))
+        return ty_ok();
+    if (strpbrk(text, ",."))
+        return ty_error(TY_EUSAGE, "%s: '%.40s' is a list; give it one number (25M) or auto", what,
+                        text);
+    return ty_parse_counts(what, text, (long)t->lo, (long)t->hi, v, 1, &n);
 }
 
 static ty_err set(const ty_option *t, const char *text, ty_options *o)

@@ -14,7 +14,7 @@ typedef enum ty_option_kind {
     TY_CHOICE,  /* const char *, one of `choices` */
     TY_NAMES,   /* strategy[], strategies */
     TY_COUNT,   /* long in [lo, hi] */
-    TY_BYTES,   /* the same with a prefix (25M), or "auto": 0 */
+    TY_BYTES,   /* the same with a prefix (25M), or "auto": -1 */
     TY_COUNTS,  /* ty_counts, each in [lo, hi] */
     TY_WIDTHS,  /* hidden[], hidden_n */
     TY_REAL,    /* double in (lo, hi], or [lo, hi] where lo > 0 */

@@ -102,7 +102,7 @@ static ty_err open_problem(ty_setup *s, const ty_options *o)
 
 static ty_tuning tuning(const ty_options *o)
 {
-    ty_tuning t = {.bucket_bytes = (size_t)o->bucket_bytes,
+    ty_tuning t = {.bucket_bytes = o->bucket_bytes > 0 ? (size_t)o->bucket_bytes : 0,
                    .servers = (int)o->servers,
                    .local_steps = o->local_steps,
                    .outer_momentum = o->outer_momentum,
@@ -213,7 +213,7 @@ static ty_err check_effects(const ty_setup *s, const ty_options *o, const char *
          "leave it out, or choose a strategy that all-reduces"},
         {"micro-batches", o->micro_batches > 0, uses & TY_USES_MICRO_BATCHES,
          "leave it out, or choose serial, a data-parallel strategy or a pipeline of layers"},
-        {"bucket-bytes", o->bucket_bytes > 0, uses & TY_USES_BUCKETS,
+        {"bucket-bytes", o->bucket_bytes != 0, uses & TY_USES_BUCKETS,
          "it belongs to data-overlap, data-zero2 and data-zero3"},
         {"servers", o->servers > 0, uses & TY_USES_SERVERS, "it belongs to data-server"},
         {"local-steps", o->local_steps > 0, uses & TY_USES_LOCAL_STEPS, "it belongs to data-local"},

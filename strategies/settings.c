@@ -48,6 +48,10 @@ const char *ty_plan_settings(const ty_plan *p, char *buf, size_t size)
     char pace[160];
     line l = {buf, size, 0};
     *buf = 0;
+    if (p->reduce_scatter)
+        add(&l, "reduce-scatter %s", p->reduce_scatter->name);
+    if (p->allgather)
+        add(&l, "all-gather %s", p->allgather->name);
     add_tuning(&l, p->strategy->uses, &p->tuning);
     if (ty_pace_is_set(&p->pace))
         add(&l, "%s", ty_pace_show(&p->pace, pace, sizeof pace));
