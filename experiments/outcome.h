@@ -5,18 +5,7 @@
 #ifndef TY_EXPERIMENTS_OUTCOME_H
 #define TY_EXPERIMENTS_OUTCOME_H
 
-#include "experiments/engine.h"
-
-/* Everything that is decided before a rank starts. */
-typedef struct ty_prepared {
-    const ty_point *point;
-    const ty_fabric_ops *fabric;
-    ty_platform platform;
-    ty_plan plan;
-    ty_machine machine; /* that plan.costing points to: the point's, with what a step uses */
-    ty_job job;
-    int sim;
-} ty_prepared;
+#include "experiments/prepare.h"
 
 enum { TY_SAID_MAX = 8192 }; /* of a workload's report, with the zero at its end; what is longer is cut */
 
