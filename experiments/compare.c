@@ -457,6 +457,19 @@ static ty_err verdict(const ty_case *cases, int n)
     return fit ? ty_ok() : ty_error(TY_EFIT, "none of the plans fits in memory");
 }
 
+/* Rows of the first n cases, for whom an interrupt leaves with them. What cannot be written is said at the end. */
+static void keep(ty_output *out, const ty_case *cases, int n)
+{
+    ty_row *rows = ty_zalloc((size_t)n, sizeof *rows);
+    size_t k = 0;
+    for (int i = 0; i < n; i++)
+        if (ty_case_row(&cases[i]))
+            rows[k++] = *ty_case_row(&cases[i]);
+    if (k)
+        ty_output_so_far(out, rows, k);
+    free(rows);
+}
+
 ty_err ty_compare(const ty_compare_options *o)
 {
     ty_case *cases = ty_zalloc((size_t)(o->strategies_n * o->workers_n) + 1, sizeof *cases);
@@ -465,6 +478,7 @@ ty_err ty_compare(const ty_compare_options *o)
         ty_case_run(&cases[i], &o->base);
         if (cases[i].refused.code == TY_EMISSING)
             break;
+        keep(o->out, cases, i + 1);
     }
     ty_cases_compare(cases, n, o->base.machine->cores);
     ty_err e = verdict(cases, n);

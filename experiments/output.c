@@ -29,7 +29,8 @@ char ty_output_half[1200];
 /* Only what is safe in a signal handler. Children (own copies of this) end by themselves. */
 static void interrupted(int sig)
 {
-    static const char text[] = "\ntrainyard: interrupted; nothing half-written is kept\n";
+    static const char text[] =
+        "\ntrainyard: interrupted; what was finished is kept, nothing half-written\n";
     if (getpid() == owner) {
         ty_file_discard_all();
         if (*ty_output_half)
@@ -251,14 +252,21 @@ ty_err ty_output_run(ty_output *o, const ty_point *p, const ty_result *r)
 
 /* ---- closing --------------------------------------------------------------------------------- */
 
-static ty_err save_rows(const ty_output *o, const char *path)
+static ty_err save_rows(const char *path, const ty_row *row, size_t n)
 {
     ty_file w;
     TY_TRY(ty_file_open(&w, path));
     ty_row_write_header(w.f);
-    for (size_t i = 0; i < o->rows; i++)
-        ty_row_write(w.f, &o->row[i]);
+    for (size_t i = 0; i < n; i++)
+        ty_row_write(w.f, &row[i]);
     return ty_file_commit(&w);
+}
+
+ty_err ty_output_so_far(const ty_output *o, const ty_row *row, size_t n)
+{
+    char path[1080];
+    snprintf(path, sizeof path, "%s/rows.csv", o->dir);
+    return *o->dir ? save_rows(path, row, n) : ty_ok();
 }
 
 static ty_err save_json(const ty_output *o, const char *path)
@@ -277,9 +285,9 @@ static ty_err save_all(const ty_output *o, const char *csv, const char *json)
     TY_TRY(save_json(o, path));
     snprintf(path, sizeof path, "%s/rows.csv", o->dir);
     if (o->rows || csv)
-        TY_TRY(save_rows(o, path));
+        TY_TRY(save_rows(path, o->row, o->rows));
     if (csv)
-        TY_TRY(save_rows(o, csv));
+        TY_TRY(save_rows(csv, o->row, o->rows));
     return json ? save_json(o, json) : ty_ok();
 }
 

@@ -38,6 +38,9 @@ ty_err ty_output_run(ty_output *o, const ty_point *p, const ty_result *r);
 /* Add rows alone, for points whose history does not matter. */
 void ty_output_rows(ty_output *o, const ty_row *rows, size_t n);
 
+/* Write these as rows.csv, until ty_output_close does: what an interrupt leaves of a long command. */
+ty_err ty_output_so_far(const ty_output *o, const ty_row *rows, size_t n);
+
 /* Write run.json and, when there are rows, rows.csv, and copies to csv and json where these are not NULL ("-": standard output). Frees o
  * in every case. A folder that holds nothing is removed: ty_output_abandon after an error before the first run. */
 ty_err ty_output_close(ty_output *o, const char *csv, const char *json);
