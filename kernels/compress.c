@@ -221,25 +221,27 @@ void ty_kernel_decompress_add(ty_compression how, float *y, const float *packed,
         add_1bit(y, packed, n);
 }
 
+/* m numbers, each of which is looked at alone so often; flops and traffic [floats] of each, and what is packed. */
+static ty_work work(size_t m, size_t alone, double flops, double floats, size_t packed)
+{
+    const double n = (double)m;
+    return (ty_work){TY_CLASS_PACK, m,         1,
+                     alone,         flops * n, (floats * n + (double)packed) * sizeof(float)};
+}
+
 ty_work ty_work_compress(ty_compression how, size_t n, size_t k)
 {
-    /* error and x read, error written; then each pass over error: three to find the k-th, one to pick; one or two */
-    const double passes = how == TY_TOPK ? 4 : how == TY_8BIT ? 3 : 3;
-    return (ty_work){TY_CLASS_STREAM,
-                     n,
-                     1,
-                     1,
-                     (double)n * (1 + passes),
-                     ((3 + passes) * (double)n + (double)ty_packed(how, n, k)) * sizeof(float)};
+    /* error and x are read, error is written; then it is read and written, or gone through four times. To find the k-th
+     * and to pick the k takes a look at each number four times; a mean is of numbers that are fetched one by one. */
+    static const struct {
+        size_t alone;
+        double flops, floats;
+    } each[TY_COMPRESSIONS] = {{4, 1, 3 + 4}, {0, 8, 3 + 2}, {1, 4, 3 + 2}};
+    return work(n, each[how].alone, each[how].flops, each[how].floats, ty_packed(how, n, k));
 }
 
 ty_work ty_work_decompress_add(ty_compression how, size_t n, size_t k)
 {
-    const double touched = how == TY_TOPK ? (double)k : (double)n;
-    return (ty_work){TY_CLASS_STREAM,
-                     n,
-                     1,
-                     1,
-                     touched,
-                     (2 * touched + (double)ty_packed(how, n, k)) * sizeof(float)};
+    const size_t touched = how == TY_TOPK ? k : n;
+    return work(touched, how == TY_TOPK, how == TY_8BIT ? 2 : 1, 2, ty_packed(how, n, k));
 }
