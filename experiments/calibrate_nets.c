@@ -116,31 +116,40 @@ static void lstm(ty_build *b, const net *n, size_t B)
 }
 
 /* Small ones first, which stay in the caches; the last seven fill the last one or leave it. Widths
- * are those of practice, multiples of a panel of the product, and some that fill none. */
+ * are those of practice, multiples of a panel of the product, and some that fill none. Compression and sharing have
+ * networks of their own: they take so much of a step that other kernels would count for little. */
 static const net nets[] = {
     {perceptron, {20, 48, 96, 150}, {640, 448, 192, 12}, 0, 0, TY_TEAM_SUMS},
     {perceptron, {24, 56, 112}, {896, 512, 300, 14}, 0, 0, TY_TEAM_SUMS},
-    {image_perceptron, {24, 60, 144}, {16, 96, 48, 9}, 0, 0, TY_TEAM_PACKS},
-    {image_perceptron, {36, 100}, {12, 192, 64, 11}, 0, 0, TY_TEAM_PACKS},
+    {image_perceptron, {24, 60, 144}, {16, 96, 48, 9}, 0, 0, TY_NO_TEAM},
+    {image_perceptron, {36, 100}, {12, 192, 64, 11}, 0, 0, TY_NO_TEAM},
     {image_perceptron, {20, 80, 160}, {24, 384, 256, 8}, 1, 0, TY_NO_TEAM},
-    {convolution, {16, 40, 80}, {20, 24, 40, 96, 12}, 0, 0, TY_TEAM_PACKS},
-    {convolution, {12, 32}, {32, 16, 48, 72, 10}, 0, 0, TY_TEAM_SHARES},
-    {pooled, {12, 40, 80}, {32, 8, 20, 100, 5}, 0, 0, TY_TEAM_SHARES},
+    {convolution, {16, 40, 80}, {20, 24, 40, 96, 12}, 0, 0, TY_NO_TEAM},
+    {convolution, {12, 32}, {32, 16, 48, 72, 10}, 0, 0, TY_NO_TEAM},
+    {pooled, {12, 40, 80}, {32, 8, 20, 100, 5}, 0, 0, TY_NO_TEAM},
     {pooled, {16, 48}, {40, 16, 24, 64, 3}, 1, 0, TY_NO_TEAM},
     {transformer, {4, 12}, {48, 96, 4, 384, 62}, 1, 1, TY_NO_TEAM},
     {transformer, {2, 5}, {96, 160, 5, 480, 36}, 1, 1, TY_NO_TEAM},
-    {transformer, {1, 2}, {176, 192, 3, 768, 64}, 0, 1, TY_TEAM_PACKS},
-    {lstm, {28, 70}, {24, 20, 48, 6}, 0, 0, TY_TEAM_SHARES},
+    {transformer, {1, 2}, {176, 192, 3, 768, 64}, 0, 1, TY_NO_TEAM},
+    {lstm, {28, 70}, {24, 20, 48, 6}, 0, 0, TY_NO_TEAM},
     {lstm, {56, 140}, {40, 3, 32, 2}, 1, 0, TY_NO_TEAM},
     {lstm, {28, 98}, {36, 1, 128, 1}, 1, 0, TY_NO_TEAM},
-    {lstm, {14, 42}, {18, 72, 192, 3}, 0, 0, TY_TEAM_SHARES},
+    {lstm, {14, 42}, {18, 72, 192, 3}, 0, 0, TY_NO_TEAM},
+    {perceptron, {64}, {60, 96, 40, 10}, 0, 0, TY_TEAM_PACKS},
+    {perceptron, {32, 96}, {320, 224, 96, 10}, 0, 0, TY_TEAM_PACKS},
+    {perceptron, {40}, {1024, 300, 120, 10}, 0, 0, TY_TEAM_PACKS},
+    {perceptron, {56}, {1600, 400, 200, 12}, 0, 0, TY_TEAM_PACKS},
+    {perceptron, {64}, {52, 100, 36, 10}, 0, 0, TY_TEAM_SHARES},
+    {perceptron, {32, 96}, {256, 160, 80, 8}, 0, 0, TY_TEAM_SHARES},
+    {perceptron, {48}, {1100, 360, 100, 9}, 0, 0, TY_TEAM_SHARES},
+    {perceptron, {56}, {1800, 420, 160, 12}, 0, 0, TY_TEAM_SHARES},
     {perceptron, {72}, {2304, 1280, 640, 12}, 1, 0, TY_NO_TEAM},
     {convolution, {128, 240}, {24, 24, 40, 96, 12}, 1, 0, TY_NO_TEAM},
     {pooled, {120, 240}, {40, 16, 24, 64, 3}, 1, 0, TY_NO_TEAM},
-    {transformer, {16}, {72, 160, 5, 640, 50}, 0, 2, TY_TEAM_PACKS},
+    {transformer, {16}, {72, 160, 5, 640, 50}, 0, 2, TY_NO_TEAM},
     {transformer, {20}, {72, 160, 5, 640, 70}, 1, 3, TY_NO_TEAM},
     {lstm, {112}, {100, 1, 96, 1}, 1, 0, TY_NO_TEAM},
-    {lstm, {154}, {60, 2, 128, 1}, 0, 0, TY_TEAM_SHARES},
+    {lstm, {154}, {60, 2, 128, 1}, 0, 0, TY_NO_TEAM},
 };
 
 enum { NETS = sizeof nets / sizeof *nets };

@@ -221,7 +221,7 @@ void ty_kernel_decompress_add(ty_compression how, float *y, const float *packed,
         add_1bit(y, packed, n);
 }
 
-/* m numbers, each of which is looked at alone so often; flops and traffic [floats] of each, and what is packed. */
+/* Of m numbers, each looked at alone so often: flops and traffic [floats] of each, and what is packed. */
 static ty_work work(size_t m, size_t alone, double flops, double floats, size_t packed)
 {
     const double n = (double)m;
@@ -231,17 +231,17 @@ static ty_work work(size_t m, size_t alone, double flops, double floats, size_t 
 
 ty_work ty_work_compress(ty_compression how, size_t n, size_t k)
 {
-    /* error and x are read, error is written; then it is read and written, or gone through four times. To find the k-th
-     * and to pick the k takes a look at each number four times; a mean is of numbers that are fetched one by one. */
-    static const struct {
-        size_t alone;
-        double flops, floats;
-    } each[TY_COMPRESSIONS] = {{4, 1, 3 + 4}, {0, 8, 3 + 2}, {1, 4, 3 + 2}};
-    return work(n, each[how].alone, each[how].flops, each[how].floats, ty_packed(how, n, k));
+    /* The k-th is found in three looks at each number and the k are picked in one; a mean is of numbers fetched singly. */
+    static const size_t alone[TY_COMPRESSIONS] = {4, 0, 1};
+    /* error = error + x is a pass of its own; then error is gone through four times, or read and written. */
+    static const double flops[TY_COMPRESSIONS] = {1, 8, 4}, floats[TY_COMPRESSIONS] = {7, 5, 5};
+    return work(n, alone[how], flops[how], floats[how], ty_packed(how, n, k));
 }
 
 ty_work ty_work_decompress_add(ty_compression how, size_t n, size_t k)
 {
-    const size_t touched = how == TY_TOPK ? k : n;
-    return work(touched, how == TY_TOPK, how == TY_8BIT ? 2 : 1, 2, ty_packed(how, n, k));
+    ty_work w = how == TY_TOPK ? work(k, 1, 1, 2, ty_packed(how, n, k))
+                               : work(n, 0, how == TY_8BIT ? 2 : 1, 2, ty_packed(how, n, k));
+    w.cls = how == TY_8BIT ? TY_CLASS_STREAM : TY_CLASS_PACK; /* bytes are numbers already */
+    return w;
 }
