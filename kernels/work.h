@@ -45,8 +45,8 @@ const char *ty_class_name(ty_class c); /* "gemm_nn", ... */
 /* What costs time besides asked-for flops and bytes: the flops that registers do, with lanes and
  * tiles that are partly filled; rows that cost something each (softmax, augmentation, attention;
  * pooling: rows too short for a vector, which are laid out first; of a filter's gradient: positions of dy, which are
- * turned; of an LSTM: units, for their gates; of packing: looks
- * at a number alone; else 0); kernels that run one after the other (an LSTM's steps; else 1). */
+ * turned; of an LSTM: units, for their gates; of packing: looks at a number alone; else 0); kernels that run one after the
+ * other (an LSTM's steps; else 1). */
 double ty_work_padded(ty_work w);
 double ty_work_rows(ty_work w);
 double ty_work_calls(ty_work w);
