@@ -72,9 +72,11 @@ typedef struct ty_bench_op {
 
 /* One table a file bench_FAMILY.c. */
 extern const ty_bench_op ty_bench_products[], ty_bench_convolutions[], ty_bench_images[],
-    ty_bench_attentions[], ty_bench_rows[], ty_bench_recurrents[], ty_bench_streams[];
+    ty_bench_attentions[], ty_bench_rows[], ty_bench_recurrents[], ty_bench_streams[],
+    ty_bench_exchanges[];
 extern const size_t ty_bench_products_n, ty_bench_convolutions_n, ty_bench_images_n,
-    ty_bench_attentions_n, ty_bench_rows_n, ty_bench_recurrents_n, ty_bench_streams_n;
+    ty_bench_attentions_n, ty_bench_rows_n, ty_bench_recurrents_n, ty_bench_streams_n,
+    ty_bench_exchanges_n;
 
 #define TY_SHAPES(array, few)                                                                      \
     .shape = array, .shapes = sizeof(array) / sizeof *(array), .quick = (few)

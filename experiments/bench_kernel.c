@@ -30,6 +30,7 @@ static const struct {
     {ty_bench_rows, &ty_bench_rows_n},
     {ty_bench_images, &ty_bench_images_n},
     {ty_bench_streams, &ty_bench_streams_n},
+    {ty_bench_exchanges, &ty_bench_exchanges_n},
 };
 enum { FAMILIES = sizeof family / sizeof *family };
 

@@ -5,8 +5,10 @@
 #include "base/err.h"
 #include "base/rng.h"
 #include "experiments/calibrate_step.h"
+#include "kernels/compress.h"
 #include "kernels/kernels.h"
 #include "kernels/lstm.h"
+#include "kernels/shared.h"
 #include "kernels/transformer.h"
 
 #include <string.h>
@@ -493,19 +495,68 @@ static void update(ty_build *b, int adamw)
                                    .work = {ty_work_sgd(P)}});
 }
 
-/* Gradients are zeroed before all else. */
-static void zero_first(ty_build *b)
+static void before_all_else(ty_build *b, ty_trial_call c)
 {
-    const size_t P = b->params;
-    forward(b, (ty_trial_call){.run = NULL});
+    forward(b, c);
+    c = b->call[b->calls - 1];
     memmove(b->call + 1, b->call, (size_t)(b->calls - 1) * sizeof *b->call);
-    b->call[0] = (ty_trial_call){
-        .run = run_fill, .p = {b->grad}, .n = {P}, .work = {ty_work_fill(P)}, .works = 1};
+    b->call[0] = c;
 }
 
-void ty_build_end(ty_build *b, int adamw, int as_in_a_team)
+static void run_compress(const ty_trial_call *c)
 {
-    const ty_build *t = b;
+    ty_kernel_compress((ty_compression)c->n[0], c->p[0], c->p[1], c->p[2], c->n[1], c->n[2]);
+}
+
+static void run_decompress_add(const ty_trial_call *c)
+{
+    ty_kernel_decompress_add((ty_compression)c->n[0], c->p[0], c->p[1], c->n[1], c->n[2]);
+}
+
+static void pack(ty_build *b, ty_compression how)
+{
+    const size_t P = b->params, k = P / 100 + 1;
+    float *packed = active(b, ty_packed(how, P, k)), *owed = b->t->owed + how * TY_TRIAL_PARAMS;
+    forward(b, (ty_trial_call){.run = run_compress,
+                               .p = {packed, owed, b->grad},
+                               .n = {how, P, k},
+                               .work = {ty_work_compress(how, P, k)}});
+    forward(b, (ty_trial_call){.run = run_decompress_add,
+                               .p = {b->grad, packed},
+                               .n = {how, P, k},
+                               .work = {ty_work_decompress_add(how, P, k)}});
+}
+
+static void run_shared_read(const ty_trial_call *c)
+{
+    ty_kernel_shared_read(c->p[0], c->p[1], c->n[0]);
+}
+
+static void run_shared_add(const ty_trial_call *c)
+{
+    ty_kernel_shared_add(c->p[0], c->p[1], c->p[2], c->n[0]);
+}
+
+/* As parameters never change it does not matter whose they are: what is read is changed as if it were shared. */
+static void update_shared(ty_build *b, int adamw)
+{
+    const size_t P = b->params;
+    float *shared = active(b, P), *before = active(b, P);
+    forward(b, (ty_trial_call){
+                   .run = run_copy, .p = {before, b->param}, .n = {P}, .work = {ty_work_copy(P)}});
+    update(b, adamw);
+    forward(b, (ty_trial_call){.run = run_shared_add,
+                               .p = {shared, b->param, before},
+                               .n = {P},
+                               .work = {ty_work_shared_add(P)}});
+    before_all_else(b, (ty_trial_call){.run = run_shared_read,
+                                       .p = {shared, b->param},
+                                       .n = {P},
+                                       .work = {ty_work_shared_read(P)}});
+}
+
+void ty_build_end(ty_build *b, int adamw, ty_trial_team team)
+{
     const size_t B = b->rows, C = b->width, P = b->params;
     forward(b, (ty_trial_call){.run = run_loss,
                                .p = {dx(b), b->x, b->t->labels},
@@ -513,11 +564,17 @@ void ty_build_end(ty_build *b, int adamw, int as_in_a_team)
                                .work = {ty_work_softmax_xent(B, C)}});
     while (b->backs > 0)
         forward(b, b->back[--b->backs]);
-    if (as_in_a_team)
+    if (team == TY_TEAM_SUMS)
         forward(b, (ty_trial_call){.run = run_add,
-                                   .p = {t->grad, t->state[1]},
+                                   .p = {b->grad, b->state[1]},
                                    .n = {P / 2},
                                    .work = {ty_work_add(P / 2)}});
-    update(b, adamw);
-    zero_first(b);
+    for (int how = 0; how < TY_COMPRESSIONS && team == TY_TEAM_PACKS; how++)
+        pack(b, (ty_compression)how);
+    if (team == TY_TEAM_SHARES)
+        update_shared(b, adamw);
+    else
+        update(b, adamw);
+    before_all_else(
+        b, (ty_trial_call){.run = run_fill, .p = {b->grad}, .n = {P}, .work = {ty_work_fill(P)}});
 }

@@ -34,6 +34,7 @@ static int terms_of(ty_class c)
         return CALLS | ROWS | FLOPS | FAR | DEEP;
     case TY_CLASS_CONV_W:
     case TY_CLASS_ATTENTION:
+    case TY_CLASS_PACK:
         return CALLS | ROWS | FLOPS | bytes;
     default:
         return CALLS | FLOPS | bytes;

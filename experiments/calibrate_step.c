@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/rng.h"
 #include "fabric/memory.h"
+#include "kernels/compress.h"
 
 #include <stdlib.h>
 
@@ -39,6 +40,7 @@ void ty_trial_init(ty_trial *t)
     t->labels = numbers(TY_TRIAL_TOKENS, 0, 0, 0, 0);
     for (size_t i = 0; i < TY_TRIAL_TOKENS; i++)
         t->tokens[i] = (float)(int)(TY_TRIAL_CLASSES * ty_uniform(6, i));
+    t->owed = numbers(TY_COMPRESSIONS * TY_TRIAL_PARAMS, 0, 0, 0, 0);
     init_room(t, &t->room);
     t->pixels = ty_alloc(TY_TRIAL_PIXELS);
     for (size_t i = 0; i < TY_TRIAL_PIXELS; i++)
@@ -50,7 +52,7 @@ void ty_trial_fini(ty_trial *t)
     free(t->room.place[0]);
     ty_memory_return(t->memory, ROOM * sizeof(float) + LARGE_PAGE, t->room.whole);
     ty_memory_account_free(t->memory);
-    free(t->data), free(t->tokens), free(t->labels);
+    free(t->data), free(t->tokens), free(t->labels), free(t->owed);
     free(t->pixels);
 }
 

@@ -55,6 +55,7 @@ typedef struct ty_trial {
     struct ty_memory_account *memory;
     float *data;            /* what batches are copied from */
     float *tokens, *labels; /* small whole numbers */
+    float *owed;            /* of gradients compressed in each way: what has not been sent */
     uint8_t *pixels;        /* of a data set: images of any size */
     const uint8_t *image[TY_TRIAL_BATCH]; /* of a batch */
     float move[TY_TRIAL_BATCH][3];
@@ -110,8 +111,12 @@ void ty_build_attention(ty_build *b, size_t B, size_t T, size_t H); /* x [B T, 3
 void ty_build_residual(ty_build *b, float *from);                   /* x += from */
 void ty_build_lstm(ty_build *b, size_t T, size_t H); /* x [B, T E] to the last h [B,H] */
 
-/* Loss, the backward pass and the optimizer; as_in_a_team: half of the gradient is summed, too. */
-void ty_build_end(ty_build *b, int adamw, int as_in_a_team);
+/* What a rank of a team does besides: half of the gradient is summed; it is compressed in each way and added up again;
+ * parameters are shared, read before the step and changed after it. */
+typedef enum ty_trial_team { TY_NO_TEAM, TY_TEAM_SUMS, TY_TEAM_PACKS, TY_TEAM_SHARES } ty_trial_team;
+
+/* Loss, the backward pass and the optimizer. */
+void ty_build_end(ty_build *b, int adamw, ty_trial_team team);
 
 /* Begin a network, with tensors of `params` and `widest` floats. */
 ty_build ty_build_new(ty_trial *t, size_t params, size_t widest);

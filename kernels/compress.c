@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { BLOCK = 1024, BINS = 2048, WORD = sizeof(float) };
+enum { BLOCK = 1024, BINS = 2048, WORD = sizeof(float), LANES = 8 };
 
 const char *const ty_compression_name[TY_COMPRESSIONS + 1] = {"top-k", "8bit", "1bit"};
 
@@ -85,18 +85,29 @@ static void add_topk(float *y, const float *packed, size_t k)
 
 /* ---- 8 bits: scales, then bytes -------------------------------------------------------------- */
 
+/* The largest size of x[n], by its bits, which are ordered as sizes are. */
+static float most_of(const float *x, size_t n)
+{
+    uint32_t bits = 0;
+    float most;
+    for (size_t i = 0; i < n; i++)
+        bits = size_bits(x[i]) > bits ? size_bits(x[i]) : bits;
+    memcpy(&most, &bits, sizeof most);
+    return most;
+}
+
 static void pack_8bit(float *packed, float *error, size_t n)
 {
     int8_t *byte = (int8_t *)(packed + blocks(n));
     for (size_t b = 0; b < blocks(n); b++) {
         const size_t begin = b * BLOCK, end = block_end(n, begin);
-        float most = 0;
-        for (size_t i = begin; i < end; i++)
-            most = fabsf(error[i]) > most ? fabsf(error[i]) : most;
+        const float most = most_of(error + begin, end - begin);
         const float scale = packed[b] = most / 127, inverse = most > 0 ? 127 / most : 0;
         for (size_t i = begin; i < end; i++) {
-            byte[i] = (int8_t)lrintf(fmaxf(-127, fminf(127, error[i] * inverse)));
-            error[i] -= scale * (float)byte[i];
+            const float below = error[i] * inverse < 127 ? error[i] * inverse : 127;
+            const int whole = (int)rintf(below > -127 ? below : -127);
+            byte[i] = (int8_t)whole;
+            error[i] -= scale * (float)whole;
         }
     }
 }
@@ -111,37 +122,77 @@ static void add_8bit(float *y, const float *packed, size_t n)
 
 /* ---- 1 bit: two means a block, then bits ----------------------------------------------------- */
 
-static void means(float *mean, const float *x, size_t begin, size_t end)
+/* Eight numbers, whose signs make a byte, or which are of eight blocks. */
+typedef float eight __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t mask __attribute__((vector_size(4 * LANES)));
+
+static const mask bit_of = {1, 2, 4, 8, 16, 32, 64, 128};
+
+#define PICK(which, yes, no) ((eight)(((which) & (mask)(yes)) | (~(which) & (mask)(no))))
+
+/* The means of the numbers from 0 and of those below it, of one block of n or of LANES full ones side by side: each is
+ * summed in the order of its numbers, and none waits for another. */
+static void means(float *mean, const float *x, size_t lanes, size_t n)
 {
-    float sum[2] = {0, 0};
-    size_t count[2] = {0, 0};
-    for (size_t i = begin; i < end; i++) {
-        sum[x[i] < 0] += x[i];
-        count[x[i] < 0]++;
+    eight above = {0}, below = {0};
+    mask negative = {0};
+    for (size_t i = 0; i < n; i++) {
+        eight v = {x[i]};
+        if (lanes == LANES)
+#pragma GCC unroll 8
+            for (size_t b = 1; b < LANES; b++)
+                v[b] = x[b * BLOCK + i];
+        above += PICK(v < 0, (eight){0}, v);
+        below += PICK(v < 0, v, (eight){0});
+        negative -= v < 0;
     }
-    for (int sign = 0; sign < 2; sign++)
-        mean[sign] = count[sign] ? sum[sign] / (float)count[sign] : 0;
+    for (size_t b = 0; b < lanes; b++) {
+        const size_t count = (size_t)negative[b];
+        mean[2 * b] = n > count ? above[b] / (float)(n - count) : 0;
+        mean[2 * b + 1] = count ? below[b] / (float)count : 0;
+    }
+}
+
+/* The signs of eight numbers, the first in the lowest bit; what is left of them. */
+static uint8_t signs(float *error, const float *mean)
+{
+    const eight v = *(eight *)error;
+    const mask bit = (v < 0) & bit_of;
+    *(eight *)error = v - PICK(v < 0, (eight){0} + mean[1], (eight){0} + mean[0]);
+    int bits = 0;
+    for (int i = 0; i < LANES; i++)
+        bits |= bit[i];
+    return (uint8_t)bits;
 }
 
 static void pack_1bit(float *packed, float *error, size_t n)
 {
     uint8_t *bits = (uint8_t *)(packed + 2 * blocks(n));
-    memset(bits, 0, (n + 7) / 8);
-    for (size_t b = 0; b < blocks(n); b++) {
-        const size_t begin = b * BLOCK, end = block_end(n, begin);
-        means(packed + 2 * b, error, begin, end);
-        for (size_t i = begin; i < end; i++) {
-            const int negative = error[i] < 0;
-            bits[i / 8] |= (uint8_t)(negative << i % 8);
-            error[i] -= packed[2 * b + (size_t)negative];
-        }
+    float rest[LANES] = {0};
+    size_t b = 0, i = 0;
+    for (; (b + LANES) * BLOCK <= n; b += LANES)
+        means(packed + 2 * b, error + b * BLOCK, LANES, BLOCK);
+    for (; b < blocks(n); b++)
+        means(packed + 2 * b, error + b * BLOCK, 1, block_end(n, b * BLOCK) - b * BLOCK);
+    for (; i + LANES <= n; i += LANES)
+        bits[i / 8] = signs(error + i, packed + 2 * (i / BLOCK));
+    if (i < n) {
+        memcpy(rest, error + i, (n - i) * sizeof *rest);
+        bits[i / 8] = signs(rest, packed + 2 * (i / BLOCK));
+        memcpy(error + i, rest, (n - i) * sizeof *rest);
     }
 }
 
 static void add_1bit(float *y, const float *packed, size_t n)
 {
     const uint8_t *bits = (const uint8_t *)(packed + 2 * blocks(n));
-    for (size_t i = 0; i < n; i++)
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        const float *mean = packed + 2 * (i / BLOCK);
+        const mask negative = (((mask){0} + bits[i / 8]) & bit_of) != 0;
+        *(eight *)(y + i) += PICK(negative, (eight){0} + mean[1], (eight){0} + mean[0]);
+    }
+    for (; i < n; i++)
         y[i] += packed[2 * (i / BLOCK) + (bits[i / 8] >> i % 8 & 1)];
 }
 
@@ -170,25 +221,27 @@ void ty_kernel_decompress_add(ty_compression how, float *y, const float *packed,
         add_1bit(y, packed, n);
 }
 
+/* Of m numbers, each looked at alone so often: flops and traffic [floats] of each, and what is packed. */
+static ty_work work(size_t m, size_t alone, double flops, double floats, size_t packed)
+{
+    const double n = (double)m;
+    return (ty_work){TY_CLASS_PACK, m,         1,
+                     alone,         flops * n, (floats * n + (double)packed) * sizeof(float)};
+}
+
 ty_work ty_work_compress(ty_compression how, size_t n, size_t k)
 {
-    /* error and x read, error written; then each pass over error: three to find the k-th, one to pick; one or two */
-    const double passes = how == TY_TOPK ? 4 : how == TY_8BIT ? 3 : 3;
-    return (ty_work){TY_CLASS_STREAM,
-                     n,
-                     1,
-                     1,
-                     (double)n * (1 + passes),
-                     ((3 + passes) * (double)n + (double)ty_packed(how, n, k)) * sizeof(float)};
+    /* The k-th is found in three looks at each number and the k are picked in one; a mean is of numbers fetched singly. */
+    static const size_t alone[TY_COMPRESSIONS] = {4, 0, 1};
+    /* error = error + x is a pass of its own; then error is gone through four times, or read and written. */
+    static const double flops[TY_COMPRESSIONS] = {1, 8, 4}, floats[TY_COMPRESSIONS] = {7, 5, 5};
+    return work(n, alone[how], flops[how], floats[how], ty_packed(how, n, k));
 }
 
 ty_work ty_work_decompress_add(ty_compression how, size_t n, size_t k)
 {
-    const double touched = how == TY_TOPK ? (double)k : (double)n;
-    return (ty_work){TY_CLASS_STREAM,
-                     n,
-                     1,
-                     1,
-                     touched,
-                     (2 * touched + (double)ty_packed(how, n, k)) * sizeof(float)};
+    ty_work w = how == TY_TOPK ? work(k, 1, 1, 2, ty_packed(how, n, k))
+                               : work(n, 0, how == TY_8BIT ? 2 : 1, 2, ty_packed(how, n, k));
+    w.cls = how == TY_8BIT ? TY_CLASS_STREAM : TY_CLASS_PACK; /* bytes are numbers already */
+    return w;
 }

@@ -29,7 +29,7 @@ void ty_kernel_compress(ty_compression how, float *packed, float *error, const f
 /* y[n] += what packed says */
 void ty_kernel_decompress_add(ty_compression how, float *y, const float *packed, size_t n, size_t k);
 
-ty_work ty_work_compress(ty_compression how, size_t n, size_t k);       /* TY_CLASS_STREAM */
-ty_work ty_work_decompress_add(ty_compression how, size_t n, size_t k); /* TY_CLASS_STREAM */
+ty_work ty_work_compress(ty_compression how, size_t n, size_t k);       /* TY_CLASS_PACK */
+ty_work ty_work_decompress_add(ty_compression how, size_t n, size_t k); /* likewise; 8 bit: TY_CLASS_STREAM */
 
 #endif

@@ -14,7 +14,7 @@ void ty_kernel_shared_read(float *y, const float *shared, size_t n);
 /* shared += now - before, all [n]: what the caller has changed. Exactly `now` where nobody else has changed anything. */
 void ty_kernel_shared_add(float *shared, const float *now, const float *before, size_t n);
 
-ty_work ty_work_shared_read(size_t n); /* TY_CLASS_STREAM */
-ty_work ty_work_shared_add(size_t n);  /* TY_CLASS_STREAM */
+ty_work ty_work_shared_read(size_t n); /* TY_CLASS_SHARED */
+ty_work ty_work_shared_add(size_t n);  /* TY_CLASS_SHARED */
 
 #endif

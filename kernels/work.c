@@ -15,6 +15,7 @@ const char *ty_class_name(ty_class c)
         [TY_CLASS_POOL] = "pool",       [TY_CLASS_NORM] = "norm",
         [TY_CLASS_GELU] = "gelu",       [TY_CLASS_ATTENTION] = "attention",
         [TY_CLASS_LSTM] = "lstm",       [TY_CLASS_LSTM_BACK] = "lstm_back",
+        [TY_CLASS_PACK] = "pack",       [TY_CLASS_SHARED] = "shared",
     };
     return (unsigned)c < TY_CLASSES ? name[c] : "unknown";
 }
@@ -62,6 +63,7 @@ double ty_work_rows(ty_work w)
     case TY_CLASS_CONV_W:
         return (double)w.k * up(w.n, VECTOR) / VECTOR;
     case TY_CLASS_ATTENTION:
+    case TY_CLASS_PACK:
         return (double)w.m * (double)w.k;
     case TY_CLASS_LSTM:
     case TY_CLASS_LSTM_BACK:

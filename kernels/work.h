@@ -25,12 +25,14 @@ typedef enum ty_class {
     TY_CLASS_ATTENTION, /* causal attention, all heads           */
     TY_CLASS_LSTM,      /* an LSTM's steps, one after the other  */
     TY_CLASS_LSTM_BACK, /* the same, backward                    */
+    TY_CLASS_PACK,      /* gradients compressed, and added up again */
+    TY_CLASS_SHARED,    /* numbers that others change meanwhile  */
     TY_CLASSES
 } ty_class;
 
 /* Shapes. Products (gemm, conv): m x n x k. softmax: m rows of n classes. pool, augment: m rows of n
  * pixels. attention: m tokens, n channels of a head, k heads. lstm: m rows, n units, k steps.
- * Otherwise m elements. What is unused is 1. */
+ * pack: m numbers, each of which is looked at alone k times. Otherwise m elements. What is unused is 1. */
 typedef struct ty_work {
     ty_class cls;
     size_t   m, n, k;
@@ -43,7 +45,8 @@ const char *ty_class_name(ty_class c); /* "gemm_nn", ... */
 /* What costs time besides asked-for flops and bytes: the flops that registers do, with lanes and
  * tiles that are partly filled; rows that cost something each (softmax, augmentation, attention;
  * pooling: rows too short for a vector, which are laid out first; of a filter's gradient: positions of dy, which are
- * turned; of an LSTM: units, for their gates; else 0); kernels that run one after the other (an LSTM's steps; else 1). */
+ * turned; of an LSTM: units, for their gates; of packing: looks at a number alone; else 0); kernels that run one after the
+ * other (an LSTM's steps; else 1). */
 double ty_work_padded(ty_work w);
 double ty_work_rows(ty_work w);
 double ty_work_calls(ty_work w);

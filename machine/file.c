@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { VERSION = 3, MAX_BYTES = 1 << 16 };
+enum { VERSION = 4, MAX_BYTES = 1 << 16 };
 
 typedef struct ty_machine_file {
     int version;
@@ -87,6 +87,8 @@ static const cyaml_schema_field_t class_fields[] = {CLASS("gemm_nn", TY_CLASS_GE
                                                     CLASS("attention", TY_CLASS_ATTENTION),
                                                     CLASS("lstm", TY_CLASS_LSTM),
                                                     CLASS("lstm_back", TY_CLASS_LSTM_BACK),
+                                                    CLASS("pack", TY_CLASS_PACK),
+                                                    CLASS("shared", TY_CLASS_SHARED),
                                                     CYAML_FIELD_END};
 
 static const cyaml_schema_field_t net_fields[] = {NUMBER("alpha", offsetof(ty_net, alpha)),

@@ -180,7 +180,7 @@ END_TEST
 
 START_TEST(another_version_asks_for_a_new_calibration)
 {
-    spoil("version:", "version: 3", "version: 1", line_in_good("version:", "version"),
+    spoil("version:", "version: 4", "version: 3", line_in_good("version:", "version"),
           "calibrate again");
 }
 END_TEST
