@@ -213,6 +213,8 @@ static size_t keep_usual(session *s, int c, int way, double *disturbed)
     const double most = DISTURBED * ty_quantile(sorted, all, 0.1);
     const size_t n = keep(s, c, way, total, all, 0, most);
     *disturbed = 1 - (double)n / (double)all;
+    if (n < 4)
+        return n; /* too few to have a middle half */
     step_totals(s, c, way, n, total);
     memcpy(sorted, total, n * sizeof *total);
     const double low = ty_quantile(sorted, n, 0.25), high = ty_quantile(sorted, n, 0.75);
