@@ -19,7 +19,8 @@ static const struct {
     {"kernel", ty_bench_kernel, " threads gemm quick filter csv out "},
     {"step", ty_bench_step, " threads gemm quick filter csv "},
     {"collective", ty_bench_collective,
-     " workers bytes quick filter crossover csv out quiet fabric platform network workers-per-node "
+     " workers bytes piece-bytes quick filter crossover csv out quiet fabric platform network "
+     "workers-per-node "
      "real machine timeout "},
     {"fabric", ty_bench_fabric,
      " bytes quick filter csv fabric platform network workers-per-node machine timeout "},

@@ -16,6 +16,19 @@ static int by_nodes(const ty_options *o)
     return !filter || !strcmp(filter, name) || !strcmp(filter, ty_operation_name[TY_ALLREDUCE]);
 }
 
+/* Does anything run that goes through a pipeline in pieces? */
+static int by_pieces(const ty_options *o)
+{
+    static const ty_collective *const piped[] = {&ty_broadcast_chain, &ty_allreduce_double_tree};
+    for (int i = 0; i < 2; i++) {
+        const char *name = piped[i]->name, *what = o->crossover ? o->crossover : o->filter;
+        if (!what || strstr(what, name) ||
+            (!o->crossover && !strcmp(what, ty_operation_name[piped[i]->op])))
+            return 1;
+    }
+    return 0;
+}
+
 /* An option that would change nothing is refused. */
 static ty_err check_effects(const ty_options *o, int sim, int mpi, int closed_form)
 {
@@ -28,6 +41,8 @@ static ty_err check_effects(const ty_options *o, int sim, int mpi, int closed_fo
         {"network", o->network != NULL, sim, "add --fabric sim"},
         {"workers-per-node", o->workers_per_node > 0, sim || (closed_form && by_nodes(o)),
          "add --fabric sim, or a hierarchical all-reduce"},
+        {"piece-bytes", o->piece_bytes != 0, closed_form && by_pieces(o),
+         "it belongs to broadcast chain and all-reduce double-tree"},
         {"real", o->real, sim, "threads and mpi always send real numbers; add --fabric sim"},
         {"timeout", o->timeout_s > 0, mpi, "only waits of --fabric mpi end by it"},
         {"workers", o->workers.n > 0, !mpi, "mpirun -n says how many there are"},
@@ -83,6 +98,7 @@ ty_err ty_site_ranks(ty_site *p, const ty_options *o, int ranks)
     ty_network network = TY_NET_SHARED;
     p->bench.ranks = ranks;
     p->bench.per_node = (int)o->workers_per_node;
+    p->bench.piece_bytes = o->piece_bytes > 0 ? (size_t)o->piece_bytes : 0;
     if (!p->bench.fabric->virtual_time)
         return ty_ok();
     if (o->network)

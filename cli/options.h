@@ -45,7 +45,7 @@ typedef struct ty_options {
     ty_counts   workers, bytes;
     long        workers_per_node, threads, dp, tp, pp, micro_batches, batch, steps, epochs, seed;
     long        layers, width, heads, context, samples, repeat, trace_steps;
-    long        evaluate_every, bucket_bytes, servers, local_steps, staleness, depth;
+    long        piece_bytes, evaluate_every, bucket_bytes, servers, local_steps, staleness, depth;
     double      rate, momentum, timeout_s, seconds, outer_momentum, keep, task_seconds;
     const char *compression, *slow, *jitter, *until;
     size_t      hidden[TY_MAX_HIDDEN];

@@ -138,6 +138,8 @@ const ty_option ty_option_table[] = {
      "only what is called so, or belongs to that class"},
     {NULL, "crossover", 0, "A,B", TY_TEXT, AT(crossover), 0, 0, TY_BENCH, NULL, NULL,
      "collective: the size from which the other of two algorithms of --filter (allreduce) is quicker; --bytes: where to look"},
+    {NULL, "piece-bytes", 0, "N", TY_BYTES, AT(piece_bytes), 4, MOST, TY_BENCH, "auto: by closed form", NULL,
+     "collective: pieces of what goes through a pipeline, broadcast chain and all-reduce double-tree [B] (64k)"},
     {NULL, "bytes", 0, "LIST", TY_COUNTS, AT(bytes), 0, 1L << 31, TY_BENCH,
      "collective: 8..67108864*4; fabric: 0,8..16777216*8", NULL, "sizes of messages [B] (4096,65536 or 4k..100M*4, k = 1000); fabric: of pingpong and exchange"},
 

@@ -141,6 +141,7 @@ ty_costing ty_bench_costing(const ty_bench_place *p)
     ty_costing c = {.net = ty_bench_net(p), .machine = p->machine, .threads = 1, .busy = busy};
     c.local = p->platform ? p->platform->local : c.net;
     c.per_node = p->per_node;
+    c.piece_bytes = p->piece_bytes;
     c.share = p->platform ? (double)busy / p->platform->cores : (double)p->ranks / here;
     return c;
 }
@@ -160,6 +161,7 @@ static void run_here(void *a, void *unused)
                         .threads = 1,
                         .busy = ty_bench_busy(p),
                         .per_node = p->per_node,
+                        .piece_bytes = p->piece_bytes,
                         .net = ty_bench_net(p),
                         .ghost = p->ghost,
                         .timeout_s = p->timeout_s,

@@ -46,6 +46,7 @@ typedef struct ty_bench_place {
     const ty_platform   *platform; /* sim */
     const ty_machine    *machine;  /* closed forms, and what computing takes in a simulation; NULL: none */
     int    ranks, per_node; /* on one node; 0: all of them */
+    size_t piece_bytes; /* of pipelined collectives; 0: chosen */
     int    ghost;     /* no numbers */
     double timeout_s; /* MPI */
 } ty_bench_place;

@@ -48,6 +48,7 @@ typedef struct ty_job {
     double            timeout_s;   /* MPI: a wait longer than this is a deadlock; 0: 60 s */
     const ty_machine *machine;     /* turns work into seconds; NULL: charge nothing */
     const ty_platform *platform;   /* sim */
+    size_t            piece_bytes; /* of pipelined collectives [B]; 0: chosen from net */
     ty_net            net;         /* between two ranks: splits hidden time, and cuts a pipelined broadcast */
 } ty_job;
 

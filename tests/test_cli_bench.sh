@@ -45,6 +45,9 @@ refuses 2 "unknown operation" bench collective --filter ring --crossover ring,tr
 refuses 2 "--bytes gives one" bench collective --crossover ring,tree --bytes 4k
 refuses 2 "--crossover would change nothing in" bench fabric --crossover ring,tree
 refuses 2 "is out of range" bench collective --bytes 4k..9G*4
+refuses 2 "is out of range" bench collective --piece-bytes 3
+refuses 2 "it belongs to broadcast chain" bench collective --filter ring --piece-bytes 4k
+refuses 2 "--piece-bytes would change nothing in" bench fabric --piece-bytes 4k
 refuses 2 "cannot" bench collective --quick --filter tree --bytes 4k --out plain/sub
 
 # ---- kernel ----

@@ -142,7 +142,7 @@ static void run(const ty_team *t, ty_tensor x)
     int children = 0;
     if (t->n == 1)
         return;
-    const int k = ty_pieces(t->rank->job->net, fill(t->n), x.n);
+    const int k = ty_pieces(t->rank->job->net, t->rank->job->piece_bytes, fill(t->n), x.n);
     for (int j = 0, n = edges(t->n, t->me, e); j < n; j++)
         children += e[j].below > 0; /* two, or none */
     ty_tensor inbox = ty_scratch(t->rank, children ? 2 * largest(x.n, k) : 0);
@@ -177,7 +177,7 @@ static ty_cost cost(const ty_costing *c, int P, int me, size_t n)
     ty_cost r = {0};
     if (P == 1)
         return r;
-    const int L = fill(P), k = ty_pieces(c->net, L, n);
+    const int L = fill(P), k = ty_pieces(c->net, c->piece_bytes, L, n);
     const size_t piece = largest(n, k);
     const double add = ty_costing_work(c, ty_work_add(piece));
     edge e[EDGES];

@@ -15,7 +15,8 @@ static void run(const ty_team *t, ty_tensor x)
     const int P = t->n, me = t->me;
     if (P == 1)
         return;
-    const int k = ty_pieces(t->rank->job->net, P - 2, x.n), last = me == P - 1;
+    const int k = ty_pieces(t->rank->job->net, t->rank->job->piece_bytes, P - 2, x.n),
+              last = me == P - 1;
     if (me > 0)
         ty_team_recv(t, me - 1, ty_chunk(x, k, 0));
     for (int i = 1; i < k; i++) {
@@ -35,7 +36,7 @@ static ty_cost cost(const ty_costing *c, int P, int me, size_t n)
 {
     if (P == 1)
         return (ty_cost){0};
-    const int k = ty_pieces(c->net, P - 2, n), sends = me < P - 1;
+    const int k = ty_pieces(c->net, c->piece_bytes, P - 2, n), sends = me < P - 1;
     return (ty_cost){.messages = sends * k,
                      .bytes = sends * (double)n * sizeof(float),
                      .seconds = (P - 2 + k) * ty_costing_message(c, ty_chunk_size(n, k, 0))};

@@ -75,11 +75,12 @@ void ty_exchange_chunks(const ty_team *t, int to, ty_chunk_run out, int from, ty
         ty_team_wait(t, coming[i]);
 }
 
-int ty_pieces(ty_net net, int fill, size_t n)
+int ty_pieces(ty_net net, size_t piece, int fill, size_t n)
 {
     enum { MOST_PIECES = 4096, PIECE = 16384 };
     const double bytes = (double)n * sizeof(float);
-    const double best = net.alpha > 0 && net.beta > 0
+    const double best = piece ? ceil(bytes / (double)piece)
+                        : net.alpha > 0 && net.beta > 0
                             ? round(sqrt(fill * bytes / (net.alpha * net.beta)))
                             : (double)(n / PIECE);
     const double most = n < MOST_PIECES ? (double)n : MOST_PIECES;

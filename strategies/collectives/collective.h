@@ -26,6 +26,7 @@ extern const char *const ty_operation_name[TY_OPERATIONS];
 /* What a closed form is computed from. */
 typedef struct ty_costing {
     ty_net            net;     /* between two members */
+    size_t            piece_bytes; /* as ty_job's */
     const ty_machine *machine; /* NULL: computing takes no time */
     int               threads, busy; /* OpenMP threads of a rank; ranks that compute on its host */
     ty_net            local;   /* between two members on one node; {0}: as net */
@@ -84,8 +85,8 @@ ty_chunk_run ty_chunks(ty_tensor x, int P, int first, int count);
 void ty_exchange_chunks(const ty_team *t, int to, ty_chunk_run out, int from, ty_chunk_run in);
 
 /* Number of pieces, 1 .. 4096, in which x [n] goes fastest through a pipeline that a piece crosses in `fill` steps and its own:
- * k* = sqrt(fill bytes(x) / (alpha beta)). Where the network is not known, pieces of 64 KiB. */
-int ty_pieces(ty_net net, int fill, size_t n);
+ * k* = sqrt(fill bytes(x) / (alpha beta)). Where the network is not known, pieces of 64 KiB; `piece` > 0: of so many bytes. */
+int ty_pieces(ty_net net, size_t piece, int fill, size_t n);
 
 /* Send x to every other member at once. */
 void ty_team_send_all(const ty_team *t, ty_tensor x);
