@@ -105,9 +105,7 @@ static void update_cost(const ty_plan *p, int rank, ty_cost *k)
 
 static ty_cost cost(const ty_plan *p, int rank)
 {
-    const size_t rows = ty_plan_rows(p, rank), most = ty_chunk_size(p->batch, p->dp, 0);
-    ty_cost k = walk(p, rank, most); /* the largest shard holds everybody up */
-    k.compute_s = rows == most ? k.compute_s : walk(p, rank, rows).compute_s;
+    ty_cost k = ty_sharded_cost(p, rank, walk);
     update_cost(p, rank, &k);
     k.peak_bytes += ty_sharded_bytes(p, rank);
     return k;

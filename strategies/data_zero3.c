@@ -92,11 +92,9 @@ static ty_cost walk(const ty_plan *p, int rank, size_t rows)
 
 static ty_cost cost(const ty_plan *p, int rank)
 {
-    const size_t rows = ty_plan_rows(p, rank), most = ty_chunk_size(p->batch, p->dp, 0);
     const double update =
         ty_costing_work(&p->costing, ty_optimizer_work(p->optimizer.kind, ty_sharded_size(p, 0)));
-    ty_cost k = walk(p, rank, most); /* the largest shard holds everybody up */
-    k.compute_s = rows == most ? k.compute_s : walk(p, rank, rows).compute_s;
+    ty_cost k = ty_sharded_cost(p, rank, walk);
     k.seconds += update;
     k.compute_s += update;
     k.peak_bytes += ty_sharded_bytes(p, rank);

@@ -79,6 +79,9 @@ void ty_flow_cost_end(ty_flow_cost *f);
 
 double ty_unit_forward_s(const ty_plan *p, int u, size_t rows);
 double ty_unit_backward_s(const ty_plan *p, int u, size_t rows);
+/* A step without its update: walk() goes through that of a rank with a shard of so many rows, and returns its total. The
+ * largest shard holds everybody up; this rank computes its own. */
+ty_cost ty_sharded_cost(const ty_plan *p, int rank, ty_cost (*walk)(const ty_plan *p, int rank, size_t rows));
 /* Memory of a rank without what it holds of units. */
 double ty_sharded_bytes(const ty_plan *p, int rank);
 

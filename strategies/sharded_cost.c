@@ -110,3 +110,12 @@ double ty_sharded_bytes(const ty_plan *p, int rank)
            (double)(kinds * (n - mine)) * sizeof(float) -
            ty_optimizer_bytes(p->optimizer.kind, n - mine);
 }
+
+ty_cost ty_sharded_cost(const ty_plan *p, int rank,
+                        ty_cost (*walk)(const ty_plan *p, int rank, size_t rows))
+{
+    const size_t rows = ty_plan_rows(p, rank), most = ty_chunk_size(p->batch, p->dp, 0);
+    ty_cost k = walk(p, rank, most);
+    k.compute_s = rows == most ? k.compute_s : walk(p, rank, rows).compute_s;
+    return k;
+}

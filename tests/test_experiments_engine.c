@@ -3,7 +3,7 @@
  * The engine: a point is a result whatever happens to it, and its figures add up.
  */
 #include "experiments/child.h"
-#include "experiments/engine.h"
+#include "tests/points.h"
 
 #include <check.h>
 #include <math.h>
@@ -28,23 +28,6 @@ static ty_point point(const char *strategy, const char *fabric, int workers)
                       .ghost = -1,
                       .threads = 1,
                       .machine = &machine};
-}
-
-static ty_result done(ty_point p)
-{
-    ty_result r;
-    ty_err e = ty_point_run(&p, &r);
-    ck_assert_msg(!e.code, "%s", e.msg);
-    return r;
-}
-
-static void refused(ty_point p, const char *says)
-{
-    ty_result r;
-    ty_err e = ty_point_run(&p, &r);
-    ck_assert_msg(e.code == TY_EUSAGE && strstr(e.msg, says), "'%s' does not say '%s'", e.msg,
-                  says);
-    ty_result_free(&r);
 }
 
 /* ---- what goes wrong -------------------------------------------------------------------------------- */

@@ -2,7 +2,7 @@
  *
  * Training against the clock: stragglers and jitter, what asynchrony makes of them, and runs that end at a target.
  */
-#include "experiments/engine.h"
+#include "tests/points.h"
 
 #include <check.h>
 #include <math.h>
@@ -26,22 +26,11 @@ static ty_point point(const char *strategy, int workers)
                       .machine = &machine};
 }
 
-static ty_result done(ty_point p)
+static ty_result done_well(ty_point p)
 {
-    ty_result r;
-    ty_err e = ty_point_run(&p, &r);
-    ck_assert_msg(!e.code, "%s", e.msg);
+    ty_result r = done(p);
     ck_assert_msg(r.row.ok, "%s", r.row.message);
     return r;
-}
-
-static void refused(ty_point p, const char *says)
-{
-    ty_result r;
-    ty_err e = ty_point_run(&p, &r);
-    ck_assert_msg(e.code == TY_EUSAGE && strstr(e.msg, says), "'%s' does not say '%s'", e.msg,
-                  says);
-    ty_result_free(&r);
 }
 
 /* ---- pace ------------------------------------------------------------------------------------ */
@@ -51,7 +40,7 @@ static double step_s(ty_pace pace)
     ty_point p = point("data-allreduce", 16);
     p.pace = pace;
     p.steps = 1500;
-    ty_result r = done(p);
+    ty_result r = done_well(p);
     const double s = r.row.step_s;
     ty_result_free(&r);
     return s;
@@ -60,7 +49,7 @@ static double step_s(ty_pace pace)
 START_TEST(sixteen_workers_wait_the_harmonic_number_of_mean_exponential_steps)
 {
     ty_point p = point("data-allreduce", 16);
-    ty_result steady = done(p);
+    ty_result steady = done_well(p);
     /* so long a delay is all that the step is made of */
     const double mean = 1000 * steady.row.compute_s,
                  ratio = step_s((ty_pace){TY_JITTER_EXP, 1000}) / mean;
@@ -82,7 +71,7 @@ START_TEST(the_closed_form_knows_stragglers_and_jitter)
         p.tuning.compression = TY_1BIT; /* much to add up after the exchange */
         p.steps = 1500;
         p.collective = "ring"; /* others have early messages that share the slow rank's port */
-        ty_result r = done(p);
+        ty_result r = done_well(p);
         ck_assert(!strstr(r.row.message, "average"));
         ck_assert_msg(fabs(r.row.step_s / r.row.closed_form_s - 1) < 0.02,
                       "case %zu: %g s, closed form %g s", i, r.row.step_s, r.row.closed_form_s);
@@ -95,13 +84,13 @@ START_TEST(where_only_some_wait_there_is_no_closed_form)
 {
     ty_point p = point("data-async", 4);
     p.pace = (ty_pace){.slow_n = 1, .slow = {{2, 2.0}}};
-    ty_result r = done(p);
+    ty_result r = done_well(p);
     ck_assert(isnan(r.row.closed_form_s) && strstr(r.row.message, "no closed form"));
     ty_result_free(&r);
     p.strategy = "data-allreduce"; /* the straggler has more of the cores when the others wait */
     p.platform = "cluster:nodes=1,cores=2,bandwidth=10Gbps,latency=20us";
     p.workers_per_node = 4;
-    r = done(p);
+    r = done_well(p);
     ck_assert(isnan(r.row.closed_form_s) && strstr(r.row.message, "share cores"));
     ty_result_free(&r);
 }
@@ -114,9 +103,9 @@ START_TEST(a_straggler_changes_the_time_and_not_the_sums)
         p.ghost = 0;
         p.keep_params = 1;
         p.fabric = threads ? "threads" : "sim";
-        ty_result steady = done(p);
+        ty_result steady = done_well(p);
         p.pace = (ty_pace){TY_JITTER_EXP, 0.5, .slow_n = 1, .slow = {{1, 3.0}}};
-        ty_result slow = done(p);
+        ty_result slow = done_well(p);
         ck_assert(!memcmp(steady.params, slow.params, steady.params_n * sizeof(float)));
         if (!threads)
             ck_assert_double_gt(slow.row.step_s, 1.5 * steady.row.step_s);
@@ -142,7 +131,7 @@ START_TEST(the_mean_staleness_of_alike_workers_is_one_less_than_their_number)
         ty_point p = point("data-async", workers + 1); /* and their server */
         p.steps = 400;
         p.pace = (ty_pace){TY_JITTER_UNIFORM, 0.1};
-        ty_result r = done(p);
+        ty_result r = done_well(p);
         const ty_staleness *s = &r.report[0].stale;
         ck_assert_double_eq_tol(s->sum / (double)s->pushes, workers - 1, 0.02 * workers);
         ty_result_free(&r);
@@ -178,7 +167,7 @@ static long most_ahead(const char *strategy, long bound)
     p.steps = p.trace_steps = STEPS;
     p.pace = (ty_pace){TY_JITTER_EXP, 1, .slow_n = 1, .slow = {{2, 3.0}}};
     p.tuning.staleness = bound ? bound : TY_LOCKSTEP;
-    ty_result r = done(p);
+    ty_result r = done_well(p);
     read_spans(&r, s);
     for (int i = 1; i < WORKERS; i++)
         for (long k = 1; k < STEPS; k++)
@@ -221,7 +210,7 @@ static ty_point race(const char *strategy, int workers, const char *fabric)
 
 static void check_race(ty_point p)
 {
-    ty_result r = done(p);
+    ty_result r = done_well(p);
     const ty_evaluation *last = &r.evaluation[r.evaluations - 1];
     ck_assert_msg(r.row.until_s > 0, "%s: %s", p.strategy, r.row.message);
     for (long i = 0; i + 1 < r.evaluations; i++) {
@@ -257,9 +246,9 @@ START_TEST(asynchronous_workers_are_not_stopped_for_an_evaluation)
     p.steps = 40;
     ty_result often, seldom;
     p.evaluate_every = 1;
-    often = done(p);
+    often = done_well(p);
     p.evaluate_every = 20;
-    seldom = done(p);
+    seldom = done_well(p);
     ck_assert_double_eq_tol(often.end[39], seldom.end[39], 1e-9 * seldom.end[39]);
     ck_assert_int_eq(often.report[0].stale.most_ahead, seldom.report[0].stale.most_ahead);
     ck_assert_double_eq(often.row.loss, seldom.row.loss);
@@ -272,7 +261,7 @@ START_TEST(a_target_that_is_not_reached_is_said)
 {
     ty_point p = race("serial", 1, "sim");
     p.steps = 5;
-    ty_result r = done(p);
+    ty_result r = done_well(p);
     ck_assert(isnan(r.row.until_s) &&
               strstr(r.row.message, "accuracy 0.85 was not reached in 5 steps"));
     ty_result_free(&r);
